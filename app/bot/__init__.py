@@ -1,0 +1,1 @@
+"""The Telegram side: talks to people, enqueues requests, delivers results."""

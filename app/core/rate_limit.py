@@ -1,0 +1,36 @@
+"""How many requests one person may send: a sliding window in Redis, shared by all instances of the bot."""
+
+import time
+
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+RATE_LIMIT_WINDOW = 60
+"""Seconds of the window."""
+RATE_LIMIT_MAX_REQUESTS = 10
+"""Requests that one person may send within any window."""
+
+
+class RateLimiter:
+    """At most ``requests`` in any ``window`` seconds for each user."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        requests: int = RATE_LIMIT_MAX_REQUESTS,
+        window: int = RATE_LIMIT_WINDOW,
+        **redis_options: str | None,
+    ) -> None:
+        storage = RedisStorage(
+            f"async+{redis_url}", implementation="redispy", key_prefix="imagebot:limits", **redis_options
+        )
+        self._limiter = MovingWindowRateLimiter(storage)
+        self._limit = RateLimitItemPerSecond(requests, window)
+
+    async def hit(self, user_id: int) -> float:
+        """Count a request; return 0 if it is allowed, else the seconds until the next one will be."""
+        if await self._limiter.hit(self._limit, str(user_id)):
+            return 0.0
+        stats = await self._limiter.get_window_stats(self._limit, str(user_id))
+        return max(1.0, stats.reset_time - time.time())

@@ -1,0 +1,1 @@
+"""The fal.ai side: a concurrent RQ worker and the job that makes a picture."""
