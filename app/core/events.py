@@ -7,6 +7,7 @@ claimed again when the instance that read it died before it acknowledged.
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -35,7 +36,7 @@ class Event:
 class EventReader:
     """One consumer of the bot's group."""
 
-    def __init__(self, redis: "Redis[str]", consumer: str, *, claim_after: float = 30.0) -> None:
+    def __init__(self, redis: Redis, consumer: str, *, claim_after: float = 30.0) -> None:
         """``claim_after``: seconds after which an unacknowledged event of a dead consumer is taken over."""
         self._redis = redis
         self._consumer = consumer
@@ -54,12 +55,13 @@ class EventReader:
 
         Waits up to ``block`` seconds for the first. Acknowledge each event once it is handled.
         """
-        _, abandoned, _ = await self._redis.xautoclaim(
+        claimed: Any = await self._redis.xautoclaim(
             redis_keys.EVENTS, redis_keys.EVENTS_GROUP, self._consumer, self._claim_after_ms, count=count
         )
+        abandoned = claimed[1]
         for entry_id, fields in abandoned:
             yield _event(entry_id, fields)
-        answer = await self._redis.xreadgroup(
+        answer: Any = await self._redis.xreadgroup(
             redis_keys.EVENTS_GROUP, self._consumer, {redis_keys.EVENTS: ">"},
             count=count, block=1 if abandoned else int(block * 1000),
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """How many requests one person may send: a sliding window in Redis, shared by all instances of the bot."""
 
 import time
+from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
@@ -20,7 +21,7 @@ class RateLimiter:
         redis_url: str,
         requests: int = RATE_LIMIT_MAX_REQUESTS,
         window: int = RATE_LIMIT_WINDOW,
-        **redis_options: str | None,
+        **redis_options: Any,
     ) -> None:
         storage = RedisStorage(
             f"async+{redis_url}", implementation="redispy", key_prefix="imagebot:limits", **redis_options

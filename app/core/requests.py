@@ -13,7 +13,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis.asyncio import Redis
 
@@ -132,9 +132,9 @@ return 'advanced'
 
 
 class RequestStore:
-    """The requests' records in Redis (the queue's instance)."""
+    """The requests' records in Redis (the queue's instance; a client with ``decode_responses``)."""
 
-    def __init__(self, redis: "Redis[str]") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._advance = redis.register_script(_ADVANCE)
 
@@ -150,7 +150,7 @@ class RequestStore:
 
     async def load(self, request_id: str) -> RequestRecord | None:
         """Return what is known of a request, or None if nothing is."""
-        data = await self._redis.hgetall(redis_keys.request(request_id))
+        data = cast(dict[str, str], await self._redis.hgetall(redis_keys.request(request_id)))
         if not data or "request" not in data:
             return None
         return RequestRecord(
@@ -211,9 +211,7 @@ class RequestStore:
 
     async def cancel(self, request_id: str) -> bool:
         """End the request as its owner wished: emit ``cancelled``. Does nothing to one that has ended."""
-        return await self._move(
-            request_id, RequestState.CANCELLED, entered_from=_OPEN, event=EventType.CANCELLED
-        )
+        return await self._move(request_id, RequestState.CANCELLED, entered_from=_OPEN, event=EventType.CANCELLED)
 
     async def _move(
         self,
