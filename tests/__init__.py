@@ -1,0 +1,1 @@
+"""Tests of every level, and what they stand on: lab and simulators."""

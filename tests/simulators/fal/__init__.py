@@ -1,0 +1,1 @@
+"""fal.ai's queue API, storage and result files on one base URL."""
