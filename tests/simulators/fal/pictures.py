@@ -1,16 +1,16 @@
 """Real pictures of a wanted size in bytes: made once per shape, then cheap, and each job's is its own."""
 
 import io
+import random
 import struct
 import threading
 import zlib
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 _SIDE_MOST = 8192
-_HUES = 4
-_TRIES = 7
+_HUES = 6
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,20 @@ class Shape:
     hue: int = 0
 
 
-def _draw(shape: Shape, noise: int) -> bytes:
+def _draw(shape: Shape, rows: int) -> bytes:
+    """Draw gradients whose lowest `rows` rows are noise, which no encoder makes small."""
     width, height = min(shape.width, _SIDE_MOST), min(shape.height, _SIDE_MOST)
     down = Image.linear_gradient("L").resize((width, height))
-    across = down.transpose(Image.Transpose.ROTATE_90).resize((width, height))
-    rough = Image.effect_noise((width, height), noise)
-    bands = [down, across, rough]
+    across = Image.linear_gradient("L").transpose(Image.Transpose.ROTATE_90).resize((width, height))
+    bands = [down, across, Image.new("L", (width, height), 96)]
     turn = shape.hue % 3
     picture = Image.merge("RGB", bands[turn:] + bands[:turn])
+    if shape.hue >= 3:
+        picture = ImageOps.invert(picture)
+    rows = min(rows, height)
+    if rows:
+        noise = Image.frombytes("RGB", (width, rows), random.Random(shape.hue).randbytes(3 * width * rows))
+        picture.paste(noise, (0, height - rows))
     out = io.BytesIO()
     if shape.kind == "png":
         picture.save(out, "PNG", compress_level=1)
@@ -82,16 +88,15 @@ class Pictures:
             return self._cache[shape]
 
     def _make(self, shape: Shape) -> bytes:
-        """Find the noise that comes closest to the wanted size from below, and fill up with padding."""
-        low, high = 0, 128
+        """Come close to the wanted size from below with noise, and fill up with padding."""
         best = _draw(shape, 0)
-        for _ in range(_TRIES if len(best) < shape.size else 0):
-            noise = (low + high) // 2
-            picture = _draw(shape, noise)
+        missing = shape.size - len(best)
+        for row_bytes in (3.2 * shape.width, 4 * shape.width):  # a row of noise costs about 3 bytes a pixel
+            rows = int(missing / row_bytes)
+            picture = _draw(shape, rows) if rows > 0 else best
             if len(picture) <= shape.size:
-                best, low = picture, noise
-            else:
-                high = noise
+                best = picture
+                break
         return _insert(best, shape.kind, _comments(shape.kind, shape.size - len(best)))
 
     def get(self, shape: Shape, mark: str) -> bytes:
