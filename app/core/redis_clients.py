@@ -12,14 +12,14 @@ SOCKET_TIMEOUT = 15.0
 """Seconds without an answer after which a connection counts as dead; longer than any blocking read here."""
 
 
-def queue_redis(settings: CoreSettings) -> AsyncRedis:
-    """Return a client of the queue's instance that answers text.
+def queue_redis(settings: CoreSettings, *, decode_responses: bool = True) -> AsyncRedis:
+    """Return a client of the queue's instance that answers text (or bytes).
 
     It repeats no command by itself: a repeated ``XADD`` or ``LPUSH`` would not be the same as one.
     """
     return AsyncRedis.from_url(
         str(settings.queue_redis_url),
-        decode_responses=True,
+        decode_responses=decode_responses,
         socket_timeout=SOCKET_TIMEOUT,
         retry=AsyncRetry(NoBackoff(), 0),
         **settings.redis_options(),

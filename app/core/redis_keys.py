@@ -16,6 +16,11 @@ FAL_REQUEST_CAP: Final = "imagebot:fal:request-cap"
 COUNTERS: Final = "imagebot:counters"
 """Hash of counters that outlive a process (see ``app/core/metrics.py``)."""
 
+INBOX: Final = "imagebot:inbox"
+"""Stream of raw Telegram updates that were received and are not handled yet."""
+
+INBOX_GROUP: Final = "bot"
+
 
 def request(request_id: str) -> str:
     """Hash with all that is known of one request."""
@@ -30,3 +35,13 @@ def leases(queue: str) -> str:
 def latency(endpoint: str) -> str:
     """List of an endpoint's last run times at fal, in seconds, newest first."""
     return f"imagebot:fal:latency:{endpoint}"
+
+
+def received_update(update_id: int) -> str:
+    """Mark that an update has been put into the inbox; expires once Telegram can't send it again."""
+    return f"imagebot:update:{update_id}"
+
+
+def conversation(request_id: str) -> str:
+    """Hash with what the bot has said about one request (see ``app/bot/conversations.py``)."""
+    return f"imagebot:conversation:{request_id}"

@@ -1,0 +1,79 @@
+"""Run one imageworker: ``python -m app.worker``."""
+
+import logging
+import sys
+from random import SystemRandom
+
+from app.core import logs
+from app.core.errors import ConfigurationError
+from app.core.media import MediaStore
+from app.core.polling_config import PollingConfig
+from app.core.queues import JOB_FUNCTION, QUEUES
+from app.core.redis_clients import queue_redis, rq_redis
+from app.core.requests import RequestStore
+from app.core.settings import EXIT_CONFIG
+from app.worker import models
+from app.worker.concurrent_worker import ConcurrentWorker
+from app.worker.fal_queue import FalQueue
+from app.worker.fal_uploads import Uploader
+from app.worker.image_worker import ImageWorker
+from app.worker.latency import LatencyLog
+from app.worker.request_cap import RequestCap
+from app.worker.settings import WorkerSettings
+
+
+def build(settings: WorkerSettings) -> ConcurrentWorker:
+    """Put a worker together.
+
+    Raises:
+        ConfigurationError: an endpoint's shape is unknown.
+    """
+    endpoints = models.choose_endpoints(settings.models)
+    key = settings.fal_key.get_secret_value()
+    redis = queue_redis(settings)
+    store = RequestStore(redis)
+    image_worker = ImageWorker(
+        redis=redis,
+        store=store,
+        media=MediaStore(settings.media_url),
+        fal=FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts),
+        upload=Uploader(key, str(settings.fal_storage_url), str(settings.fal_cdn_url)),
+        cap=RequestCap(redis, settings.fal_requests_per_second),
+        latency=LatencyLog(redis, aware=settings.polling_aware),
+        endpoints=endpoints,
+        polling=PollingConfig(),
+        submit_repeats=settings.fal_submit_repeats,
+        retries=settings.fal_retries,
+        random=SystemRandom(),
+    )
+    return ConcurrentWorker(
+        QUEUES,
+        settings.worker_name,
+        rq_redis(settings),
+        queue_redis(settings, decode_responses=False),
+        {JOB_FUNCTION: image_worker.make_image},
+        concurrency=settings.worker_concurrency,
+        cap=settings.fal_concurrency,
+        low_share=settings.low_priority_share,
+        shutdown_grace=settings.shutdown_grace,
+        on_failure=image_worker.fail,
+    )
+
+
+def main() -> int:
+    """Run until told to stop; return the exit status."""
+    logs.configure("INFO")
+    try:
+        settings = WorkerSettings.load()
+        secrets = (settings.fal_key.get_secret_value(), settings.redis_password.get_secret_value())
+        logs.configure(settings.log_level, secrets)
+        worker = build(settings)
+    except ConfigurationError as error:
+        logging.getLogger("app.worker").error("settings: %s", error)
+        return EXIT_CONFIG
+    worker.work()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

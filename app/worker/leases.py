@@ -1,0 +1,234 @@
+"""Claims and leases: who works on which job, decided in Redis and nowhere else.
+
+A claim is one script: the job leaves its queue, its lease begins, and RQ's registries learn of the execution, all at
+once; there is no instant in which a job is only in some process's memory. A lease that is not renewed runs out by
+Redis' own clock, and any worker then puts the job back at the head of its queue.
+
+RQ's own lease (the score in ``rq:wip:*``) is set far ahead on purpose: its cleanup, which ``rq info`` and exporters
+run too, puts one job into the queue twice when it runs twice at a time, and fails jobs that have no retries left.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE
+from rq.queue import Queue
+from rq.registry import StartedJobRegistry
+from rq.suspension import WORKERS_SUSPENDED
+from rq.utils import now, utcformat
+
+from app.core import redis_keys
+
+RQ_LEASE: Final = 24 * 3600
+"""Seconds: the lease that RQ's registries show."""
+EXECUTION_TTL: Final = 120
+"""Seconds that RQ's record of an execution lives without a renewal."""
+CRASHES_FIELD: Final = "imagebot_crashes"
+"""Field of a job's hash: how many workers died while it was at work in them."""
+WAITING_FIELD: Final = "waiting"
+"""Field of an execution's hash: 1 while the job only waits, and so can't be what its worker dies of."""
+
+_KEYS: Final = """
+local function cut(key, prefix) return string.sub(key, #prefix + 1) end
+local function execution_key(composite) return 'rq:execution:' .. composite end
+local function seconds() local t = redis.call('TIME'); return tonumber(t[1]) + tonumber(t[2]) / 1e6 end
+"""
+
+# KEYS: queues (priority order), lease sets, registries, then rq:suspended, paused, the worker's executions.
+# ARGV: number of queues, lease s, worker's name, time as RQ writes it, RQ's lease s, execution's time to live s,
+# cap on leases in all, share of the last queue, execution ids...
+_CLAIM: Final = (
+    _KEYS
+    + """
+local n, claimed = tonumber(ARGV[1]), {}
+if redis.call('EXISTS', KEYS[3 * n + 1]) == 1 then return {'suspended'} end
+if redis.call('EXISTS', KEYS[3 * n + 2]) == 1 then return {'paused'} end
+local at, running, wanted = seconds(), 0, #ARGV - 8
+for q = 1, n do running = running + redis.call('ZCARD', KEYS[n + q]) end
+local free = math.min(wanted, tonumber(ARGV[7]) - running)
+local function take(q, most)
+  while most > 0 and #claimed < free do
+    local id = redis.call('LPOP', KEYS[q])
+    if not id then return end
+    local job = 'rq:job:' .. id
+    if redis.call('HGET', job, 'status') == 'queued' then
+      local ex = ARGV[9 + #claimed]
+      local composite = id .. ':' .. ex
+      redis.call('ZADD', KEYS[n + q], at + tonumber(ARGV[2]), composite)
+      redis.call('ZADD', KEYS[2 * n + q], at + tonumber(ARGV[5]), composite)
+      redis.call('ZADD', 'rq:executions:' .. id, at + tonumber(ARGV[5]), ex)
+      redis.call('EXPIRE', 'rq:executions:' .. id, ARGV[5])
+      redis.call('HSET', execution_key(composite), 'id', ex, 'job_id', id, 'created_at', at, 'last_heartbeat', at,
+                 'worker_name', ARGV[3])
+      redis.call('EXPIRE', execution_key(composite), ARGV[6])
+      redis.call('SADD', KEYS[3 * n + 3], composite)
+      redis.call('PERSIST', job)
+      redis.call('HSET', job, 'status', 'started', 'started_at', ARGV[4], 'last_heartbeat', ARGV[4],
+                 'worker_name', ARGV[3])
+      claimed[#claimed + 1] = {q, id, ex, redis.call('HGETALL', job)}
+      most = most - 1
+    end
+  end
+end
+take(n, tonumber(ARGV[8]) - redis.call('ZCARD', KEYS[2 * n]))
+for q = 1, n do take(q, free) end
+return {free > 0 and 'claimed' or 'full', unpack(claimed)}
+"""
+)
+
+# KEYS: lease sets, then the worker's executions. ARGV: lease s, execution's time to live s ('0': leave RQ's records
+# alone), pairs of set's number and execution. Returns the executions whose lease is gone.
+_RENEW: Final = (
+    _KEYS
+    + """
+local at, lost = seconds(), {}
+for i = 3, #ARGV, 2 do
+  local key, composite = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
+  if redis.call('ZSCORE', key, composite) then
+    redis.call('ZADD', key, 'XX', at + tonumber(ARGV[1]), composite)
+    if ARGV[2] ~= '0' then
+      redis.call('HSET', execution_key(composite), 'last_heartbeat', at)
+      redis.call('EXPIRE', execution_key(composite), ARGV[2])
+    end
+  else
+    lost[#lost + 1] = composite
+  end
+end
+return lost
+"""
+)
+
+# KEYS: queue, lease set, registry. ARGV: field that counts crashes ('' = nobody is to blame), field that clears a
+# job of blame, executions...
+# (none: those whose lease has run out). Returns the ids of the jobs that are queued again, oldest first.
+_PUT_BACK: Final = (
+    _KEYS
+    + """
+local executions = {unpack(ARGV, 3)}
+if #executions == 0 then executions = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', seconds(), 'LIMIT', 0, 100) end
+local found = {}
+for _, composite in ipairs(executions) do
+  if redis.call('ZREM', KEYS[2], composite) == 1 then
+    local id, ex = string.match(composite, '^(.+):([^:]+)$')
+    local record = redis.call('HMGET', execution_key(composite), 'worker_name', 'created_at', ARGV[2])
+    redis.call('ZREM', KEYS[3], composite)
+    redis.call('DEL', execution_key(composite))
+    redis.call('ZREM', 'rq:executions:' .. id, ex)
+    if record[1] then redis.call('SREM', 'rq:worker:' .. record[1] .. ':executions', composite) end
+    if redis.call('HGET', 'rq:job:' .. id, 'status') == 'started' then
+      if ARGV[1] ~= '' and record[3] ~= '1' then redis.call('HINCRBY', 'rq:job:' .. id, ARGV[1], 1) end
+      redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
+      found[#found + 1] = {tonumber(record[2] or '0'), id}
+    end
+  end
+end
+table.sort(found, function(a, b) return a[1] > b[1] end)
+local ids = {}
+for i, entry in ipairs(found) do
+  redis.call('LPUSH', KEYS[1], entry[2])
+  ids[#found - i + 1] = entry[2]
+end
+return ids
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One job taken from ``queue``: its id, the execution's id, and the job's hash as Redis holds it."""
+
+    queue: str
+    job_id: str
+    execution_id: str
+    job_hash: dict[bytes, bytes]
+
+    @property
+    def composite(self) -> str:
+        """The execution's name in lease sets and registries: ``job:execution``."""
+        return f"{self.job_id}:{self.execution_id}"
+
+
+class Leases:
+    """The claims of one worker on ``queues`` (priority order), through a client that answers bytes."""
+
+    def __init__(self, redis: Redis, worker_name: str, queues: Sequence[str], lease: float) -> None:
+        self._redis = redis
+        self._worker_name = worker_name
+        self._queues = list(queues)
+        self._lease = lease
+        self._lists = [Queue.redis_queue_namespace_prefix + name for name in queues]
+        self._sets = [redis_keys.leases(name) for name in queues]
+        self._registries = [StartedJobRegistry.key_template.format(name) for name in queues]
+        self._executions = WORKER_EXECUTIONS_KEY_TEMPLATE.format(worker_name)
+        self._claim = redis.register_script(_CLAIM)
+        self._renew = redis.register_script(_RENEW)
+        self._put_back = redis.register_script(_PUT_BACK)
+
+    async def claim(self, slots: int, cap: int, low_share: int) -> tuple[str, list[Claim]]:
+        """Take up to ``slots`` jobs, as long as no more than ``cap`` leases are held by all workers together.
+
+        The last queue gets its jobs first while fewer than ``low_share`` of them run anywhere; otherwise the
+        order of the queues is strict. Returns ``claimed``, ``full`` (the cap is reached), ``suspended`` or
+        ``paused``, and the claims.
+        """
+        answer: list[Any] = await self._claim(
+            keys=[
+                *self._lists, *self._sets, *self._registries,
+                WORKERS_SUSPENDED, redis_keys.PAUSED, self._executions,
+            ],
+            args=[
+                len(self._queues), self._lease, self._worker_name, utcformat(now()), RQ_LEASE, EXECUTION_TTL,
+                cap, low_share, *(uuid4().hex for _ in range(slots)),
+            ],
+        )  # fmt: skip
+        claims = [
+            Claim(
+                self._queues[number - 1],
+                job_id.decode(),
+                execution_id.decode(),
+                dict(zip(flat[::2], flat[1::2], strict=True)),
+            )
+            for number, job_id, execution_id, flat in answer[1:]
+        ]
+        return answer[0].decode(), claims
+
+    async def renew(self, claims: Sequence[Claim], *, tell_rq: bool) -> set[str]:
+        """Extend the leases; return the executions that are no longer ours."""
+        if not claims:
+            return set()
+        pairs: list[str | int] = []
+        for claim in claims:
+            pairs += (self._queues.index(claim.queue) + 1, claim.composite)
+        lost = await self._renew(keys=self._sets, args=[self._lease, EXECUTION_TTL if tell_rq else 0, *pairs])
+        return {composite.decode() for composite in lost}
+
+    async def give_back(self, claims: Sequence[Claim]) -> list[str]:
+        """Put jobs back at the head of their queues, blaming nobody; return the ids of those that were ours."""
+        ids: list[str] = []
+        for queue in self._queues:
+            executions = [claim.composite for claim in claims if claim.queue == queue]
+            if executions:
+                ids += await self._return(queue, "", executions)
+        return ids
+
+    async def take_back_own(self) -> list[str]:
+        """Put back what this worker's name still holds: its last process died without handing it back."""
+        own = [member.decode() for member in cast(set[bytes], await self._redis.smembers(self._executions))]
+        if not own:
+            return []
+        return [job_id for queue in self._queues for job_id in await self._return(queue, CRASHES_FIELD, own)]
+
+    async def reap(self) -> list[str]:
+        """Put back the jobs of workers that stopped renewing their leases."""
+        return [job_id for queue in self._queues for job_id in await self._return(queue, CRASHES_FIELD, [])]
+
+    async def _return(self, queue: str, crashes_field: str, executions: list[str]) -> list[str]:
+        number = self._queues.index(queue)
+        ids = await self._put_back(
+            keys=[self._lists[number], self._sets[number], self._registries[number]],
+            args=[crashes_field, WAITING_FIELD, *executions],
+        )
+        return [job_id.decode() for job_id in ids]

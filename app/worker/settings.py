@@ -1,0 +1,39 @@
+"""The worker's settings."""
+
+from typing import Annotated
+
+from pydantic import Field, HttpUrl, SecretStr
+
+from app.core.operations import Operation
+from app.core.settings import CoreSettings
+
+
+class WorkerSettings(CoreSettings):
+    """What an imageworker needs; see ``CoreSettings`` for how it is read. Times are in seconds."""
+
+    worker_name: str = Field(default="imageworker@0", min_length=1)
+    worker_concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
+    """Jobs that one worker runs at once."""
+    shutdown_grace: Annotated[float, Field(ge=0)] = 3.0
+    """How long a stopping worker waits for jobs that are about to end."""
+    low_priority_share: Annotated[int, Field(ge=0)] = 1
+    """Jobs of the low-priority queue that may always run, over all workers."""
+
+    fal_key: SecretStr = Field(min_length=1)
+    fal_queue_url: HttpUrl = HttpUrl("https://queue.fal.run")
+    fal_storage_url: HttpUrl = HttpUrl("https://rest.fal.ai")
+    fal_cdn_url: HttpUrl = HttpUrl("https://v3.fal.media")
+    fal_media_hosts: tuple[str, ...] = ("fal.media", "*.fal.media")
+    """Hosts that results may be fetched from."""
+    fal_concurrency: Annotated[int, Field(ge=1)] = 40
+    """The account's limit of requests in progress, over all workers; what exceeds it waits in our queues."""
+    fal_requests_per_second: Annotated[float, Field(gt=0)] = 50.0
+    """Cap on requests to fal, over all workers."""
+    fal_submit_repeats: Annotated[int, Field(ge=0, le=5)] = 0
+    """How often a submit whose outcome is unknown may be sent again; each may be a second bill."""
+    fal_retries: Annotated[int, Field(ge=0)] = 4
+    """How often a call that surely had no effect is repeated, with backoff."""
+    polling_aware: bool = True
+    """Take the first look when past latency makes a result likely; false: the plain schedule."""
+    models: dict[Operation, str] = Field(default_factory=dict)
+    """Endpoint at fal for an operation, where it is not the default of ``app/worker/models.py``."""
