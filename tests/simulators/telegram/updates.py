@@ -1,0 +1,69 @@
+"""Updates on their way to the bot: long polling or webhook, never both."""
+
+import asyncio
+from typing import Any
+
+from .errors import ApiError, conflict
+
+JSON = dict[str, Any]
+_NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
+_OTHER_POLL = "terminated by other getUpdates request; make sure that only one bot instance is running"
+_WEBHOOK = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+
+
+class Updates:
+    """The updates that the bot has not acknowledged, oldest first."""
+
+    def __init__(self, next_id: int = 700_000_001) -> None:
+        self.next_id = next_id
+        self.pending: list[JSON] = []
+        self.allowed: list[str] | None = None
+        self.webhook_url = ""
+        self.made = 0
+        self._poll: asyncio.Future[None] | None = None
+        self.arrived = asyncio.Event()
+
+    def add(self, kind: str, content: JSON) -> int | None:
+        """Queue an update, unless the bot does not want its kind; give its update_id."""
+        wanted = kind in self.allowed if self.allowed else kind not in _NOT_BY_DEFAULT
+        if not wanted:
+            return None
+        update_id = self.next_id
+        self.next_id += 1
+        self.made += 1
+        self.put({"update_id": update_id, kind: content})
+        return update_id
+
+    def put(self, update: JSON) -> None:
+        """Queue an update that has its number already, perhaps a second time."""
+        self.pending.append(update)
+        self.arrived.set()
+        if self._poll and not self._poll.done():
+            self._poll.set_result(None)
+
+    def interrupt(self, error: ApiError) -> None:
+        """End the long poll that is waiting."""
+        if self._poll and not self._poll.done():
+            self._poll.set_exception(error)
+
+    async def get(self, offset: int, limit: int, timeout_s: float, allowed: list[str] | None) -> list[JSON]:
+        """Acknowledge what is before `offset` and give the next ones, waiting for the first."""
+        if self.webhook_url:
+            raise conflict(_WEBHOOK)
+        self.interrupt(conflict(_OTHER_POLL))
+        if allowed is not None:
+            self.allowed = allowed
+        if offset < 0:
+            self.pending = self.pending[offset:]
+        elif offset:
+            self.pending = [update for update in self.pending if update["update_id"] >= offset]
+        if not self.pending and timeout_s > 0:
+            poll = self._poll = asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.wait_for(poll, timeout_s)
+            except TimeoutError:
+                return []
+            finally:
+                if self._poll is poll:
+                    self._poll = None
+        return self.pending[:limit]
