@@ -1,0 +1,125 @@
+"""What the bot has said about each request: the ledger that keeps a result from being sent twice.
+
+One hash per request: the person's message and our status message, and how far the answer has got. An answer is
+claimed, sent and recorded; a second sender finds it ended, or held, or (after a crash) goes on where it stopped.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.core import redis_keys
+from app.core.requests import TERMINAL_TTL
+
+HOLD: Final = 15.0
+"""Seconds that a claim lasts unless it is renewed."""
+
+ENDED: Final = -1
+HELD: Final = 0
+
+# KEYS: conversation. ARGV: who claims, seconds of the claim, time to live, 1 for a new attempt or 0 to renew.
+_CLAIM: Final = """
+local ended, sender, expires = unpack(redis.call('HMGET', KEYS[1], 'ended', 'sender', 'held_until'))
+if ended then return -1 end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+if sender and sender ~= ARGV[1] and tonumber(expires) > now then return 0 end
+redis.call('HSET', KEYS[1], 'sender', ARGV[1], 'held_until', now + ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return redis.call('HINCRBY', KEYS[1], 'attempts', ARGV[4])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Message ids in the request's chat, and how many pictures of the answer have been sent."""
+
+    prompt_message_id: int | None = None
+    status_message_id: int | None = None
+    pictures_sent: int = 0
+    ended: bool = False
+
+
+class Conversations:
+    """The conversations in Redis (the queue's instance; a client with ``decode_responses``)."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._claim = redis.register_script(_CLAIM)
+
+    async def load(self, request_id: str) -> Conversation:
+        """Return what has been said; an empty conversation if nothing is known."""
+        data = cast(dict[str, str], await self._redis.hgetall(redis_keys.conversation(request_id)))
+        return Conversation(
+            prompt_message_id=int(data["prompt_message_id"]) if "prompt_message_id" in data else None,
+            status_message_id=int(data["status_message_id"]) if "status_message_id" in data else None,
+            pictures_sent=int(data.get("pictures_sent", 0)),
+            ended="ended" in data,
+        )
+
+    async def begin(self, request_id: str, prompt_message_id: int) -> None:
+        """Remember which message the answer belongs to."""
+        await self._set(request_id, "prompt_message_id", prompt_message_id)
+
+    async def status_sent(self, request_id: str, message_id: int) -> bool:
+        """Remember the status message; return False if the answer was faster, and the message is to go again."""
+        key = redis_keys.conversation(request_id)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(key, "status_message_id", str(message_id))
+            pipeline.hexists(key, "ended")
+            pipeline.expire(key, TERMINAL_TTL)
+            _, ended, _ = await pipeline.execute()
+        return not ended
+
+    async def status_removed(self, request_id: str) -> None:
+        """Note that the status message is gone."""
+        await cast(Any, self._redis.hdel(redis_keys.conversation(request_id), "status_message_id"))
+
+    async def claim(self, request_id: str, sender: str) -> int:
+        """Claim the right to answer; return the attempt's number (from 1), ``ENDED``, or ``HELD`` by another."""
+        return int(await self._try_claim(request_id, sender, attempts=1))
+
+    @contextlib.asynccontextmanager
+    async def hold(self, request_id: str, sender: str) -> AsyncIterator[None]:
+        """Keep a claim alive for as long as the block takes: flood control can make sending slow."""
+        keeper = asyncio.create_task(self._renew(request_id, sender))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+
+    async def picture_sent(self, request_id: str, count: int) -> None:
+        """Note that ``count`` pictures have been sent in all."""
+        await self._set(request_id, "pictures_sent", count)
+
+    async def end(self, request_id: str) -> None:
+        """Note that the request is answered: nothing more is to be sent."""
+        await self._set(request_id, "ended", 1)
+
+    async def forget(self, request_id: str) -> None:
+        """Drop the conversation of a request that was not taken after all."""
+        await self._redis.delete(redis_keys.conversation(request_id))
+
+    async def _set(self, request_id: str, field: str, value: int) -> None:
+        key = redis_keys.conversation(request_id)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(key, field, str(value))
+            pipeline.expire(key, TERMINAL_TTL)
+            await pipeline.execute()
+
+    async def _try_claim(self, request_id: str, sender: str, attempts: int) -> Any:
+        return await self._claim(
+            keys=[redis_keys.conversation(request_id)], args=[sender, HOLD, TERMINAL_TTL, attempts]
+        )
+
+    async def _renew(self, request_id: str, sender: str) -> None:
+        while True:
+            await asyncio.sleep(HOLD / 3)
+            with contextlib.suppress(RedisError):  # the next turn tries again
+                await self._try_claim(request_id, sender, attempts=0)

@@ -1,0 +1,1 @@
+"""What people can say to the bot. Each module offers ``make_router()``."""

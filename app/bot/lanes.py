@@ -1,0 +1,51 @@
+"""Work in order within a lane (a chat, a request), side by side across lanes."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+
+Work = Callable[[], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+
+class Lanes:
+    """Runs what it is given, at most ``limit`` pieces accepted at a time."""
+
+    def __init__(self, limit: int) -> None:
+        self._room = asyncio.Semaphore(limit)
+        self._last: dict[Hashable, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    async def put(self, lane: Hashable, work: Work) -> None:
+        """Start the work once all earlier work of its lane has ended; wait while there is no room."""
+        await self._room.acquire()
+        task = asyncio.create_task(self._run(work, self._last.get(lane)))
+        self._last[lane] = task
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(lane, done))
+
+    async def drain(self, grace: float) -> None:
+        """Begin nothing new, give what runs ``grace`` seconds to end, then cancel it."""
+        self._draining = True
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    async def _run(self, work: Work, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        if not self._draining:
+            await work()
+
+    def _ended(self, lane: Hashable, task: asyncio.Task[None]) -> None:
+        self._room.release()
+        self._tasks.discard(task)
+        if self._last.get(lane) is task:
+            del self._last[lane]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("work of lane %s failed", lane, exc_info=error)

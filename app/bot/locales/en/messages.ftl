@@ -1,0 +1,48 @@
+# What the bot says in English. The same keys and variables as in the other languages (a test compares them).
+
+start =
+    Hi! I turn words into pictures.
+
+    Tell me what you would like to see, for example: “a red fox asleep in the snow, soft morning light”. It usually takes about half a minute.
+help =
+    Just send me a message that says what to draw: who or what, where, in what light or style. The more you tell, the closer I get.
+
+    I draw one picture for each message, and up to { $requests ->
+        [one] one message
+       *[other] { $requests } messages
+    } in { $window ->
+        [one] one second
+       *[other] { $window } seconds
+    }.
+
+command-start = Say hello
+command-help = How it works
+
+prompt-blank = I can't see any words there. Tell me what to draw, in a sentence or two.
+prompt-too-long = That is a whole story! It has { $length } characters, and I can read { $limit } at a time. Could you make it shorter?
+only-text = So far I only understand words. Tell me in a message what to draw.
+unknown-command = I don't know this command. Send me a sentence that says what to draw, or /help.
+
+rate-limited = That's a lot at once, I need to catch my breath. Please try again in { $seconds ->
+        [one] one second
+       *[other] { $seconds } seconds
+    }.
+queue-full = Too many people are waiting for pictures just now. Please send it again in a few minutes.
+
+accepted = { $ahead ->
+        [0] On it! You're next.
+        [one] On it! One picture is ahead of yours.
+       *[other] On it! { $ahead } pictures are ahead of yours.
+    }
+drawing = Drawing…
+cancelled = Cancelled.
+
+failed-policy = I'm not allowed to draw this one. Try putting it differently.
+failed-bad-input = The artist could not make sense of this request. Try putting it differently.
+failed-provider-down = The drawing service is having a hard time and did not manage it. Please try again a little later.
+failed-out-of-money = The drawing service is paused for now. We are already on it, please come back a little later.
+failed-timed-out = This picture took too long and I had to give up. Please send it again.
+failed-outcome-unknown = The connection broke at the very moment I sent this off, and I can't tell what became of it. Please send it again.
+failed-internal = Something broke on my side. Sorry! Please send it again.
+
+trouble = Something went wrong on my side. Sorry! Please try once more.

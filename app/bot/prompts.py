@@ -1,0 +1,49 @@
+"""What counts as a prompt."""
+
+import unicodedata
+
+from app.core.errors import ImagebotError
+from app.core.operations import PROMPT_MAX_LENGTH
+
+_INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+"""Characters that Unicode counts as letters, marks or symbols although nothing is to be seen."""
+
+
+class BlankPromptError(ImagebotError):
+    """Nothing to be seen in it."""
+
+
+class PromptTooLongError(ImagebotError):
+    """More than ``PROMPT_MAX_LENGTH`` characters; ``length`` says how many."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"{length} characters")
+        self.length = length
+
+
+def clean_prompt(text: str) -> str:
+    """Return the prompt in a person's message: NFC, no control characters, trimmed of all that is blank.
+
+    Joiners and direction marks inside the text stay, since emoji and right-to-left languages need them.
+
+    Raises:
+        BlankPromptError: there is nothing to be seen.
+        PromptTooLongError: it is longer than ``PROMPT_MAX_LENGTH``.
+    """
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    text = "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs"))
+    visible = [position for position, char in enumerate(text) if not _is_blank(char)]
+    if not visible:
+        raise BlankPromptError
+    # What follows the last visible character may belong to it (a variation selector): trim only real blanks there.
+    text = text[visible[0] :].rstrip()
+    if len(text) > PROMPT_MAX_LENGTH:
+        raise PromptTooLongError(len(text))
+    return text
+
+
+def _is_blank(char: str) -> bool:
+    return (
+        char.isspace() or char in _INVISIBLE_LETTERS or unicodedata.category(char) in ("Cf", "Cn", "Co", "Cc")
+        or "\ufe00" <= char <= "\ufe0f"
+    )  # fmt: skip

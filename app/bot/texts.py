@@ -1,0 +1,59 @@
+"""What the bot says, in every language: Fluent messages from ``locales/<locale>/messages.ftl``."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluent.runtime import FluentBundle, FluentResource
+
+DEFAULT_LOCALE = "en"
+LOCALES_DIRECTORY = Path(__file__).parent / "locales"
+
+
+class Texts:
+    """All messages of all languages."""
+
+    def __init__(self, directory: Path = LOCALES_DIRECTORY) -> None:
+        self._bundles: dict[str, FluentBundle] = {}
+        for file in sorted(directory.glob("*/messages.ftl")):
+            locale = file.parent.name
+            # No isolation marks round variables: they would be characters of their own in Telegram.
+            self._bundles[locale] = FluentBundle([locale], use_isolating=False)
+            self._bundles[locale].add_resource(FluentResource(file.read_text(encoding="utf-8")))
+
+    @property
+    def locales(self) -> Iterable[str]:
+        """The languages there are."""
+        return self._bundles.keys()
+
+    def locale_for(self, language_code: str | None) -> str:
+        """Return the locale for an IETF language tag as Telegram gives it, such as ``ru`` or ``pt-br``."""
+        language = (language_code or "").lower().split("-")[0]
+        return language if language in self._bundles else DEFAULT_LOCALE
+
+    def say(self, locale: str, key: str, **variables: str | int) -> str:
+        """Return a message.
+
+        Raises:
+            KeyError: there is no such message, or a variable of it is not given.
+        """
+        bundle = self._bundles[self.locale_for(locale)]
+        pattern = bundle.get_message(key).value
+        if pattern is None:
+            raise KeyError(key)
+        text, errors = bundle.format_pattern(pattern, variables)
+        if errors:
+            raise KeyError(f"{key}: {errors}")
+        return str(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The texts in one person's language."""
+
+    texts: Texts
+    locale: str
+
+    def __call__(self, key: str, **variables: str | int) -> str:
+        """Return a message in this language (see ``Texts.say``)."""
+        return self.texts.say(self.locale, key, **variables)
