@@ -1,0 +1,178 @@
+"""One VPS: its disk, its user-mode kernel and the way to tell whether it runs."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.lab import processes
+from tests.lab.errors import LabError
+from tests.lab.network import GATEWAY, PREFIX_LENGTH, Network, address_of
+from tests.lab.tools import run
+
+KERNEL = "linux.uml"
+BOOT_SECONDS = 180
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where a user-mode kernel keeps its memory, unlinked once it is open
+CONSOLE_LINES_TOLD = 15
+
+NETWORK_FILE = """\
+[Match]
+Name=vec*
+
+[Network]
+Address={address}/{prefix_length}
+Gateway={gateway}
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+"""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the lab remembers of a VPS, as JSON; `host` is the last number of its address, `boot` a random id."""
+
+    name: str
+    host: int
+    distribution: str
+    memory: str
+    disk: str
+    boot: str
+
+    @property
+    def address(self) -> str:
+        """Address in the lab's network."""
+        return address_of(self.host)
+
+
+def new_boot_id() -> str:
+    """Return an id that no other boot has."""
+    return secrets.token_hex(4)
+
+
+class Vps:
+    """A VPS of a lab whose files lie in `directory` and whose sockets lie in `sockets` (a short path)."""
+
+    def __init__(self, record: Record, directory: Path, sockets: Path, network: Network) -> None:
+        self.record = record
+        self.network = network
+        self.sockets = sockets
+        self.record_file = directory / f"{record.name}.json"
+        self.disk = directory / f"{record.name}.img"
+        self.console_log = directory / f"{record.name}.console.log"
+        self.control_path = sockets / f"{record.name}.{record.boot}.ssh"
+        self.machine_id = f"{network.name}.{record.name}"
+        self.port = f"tap{record.host}"
+
+    def processes(self) -> list[int]:
+        """List the machine's processes that are this VPS: its kernel and one for each address space in it."""
+        return processes.find(KERNEL, f"umid={self.machine_id}")
+
+    def is_running(self) -> bool:
+        """Tell whether its kernel runs."""
+        return bool(self.processes())
+
+    def save(self) -> None:
+        """Write the record, whole or not at all."""
+        unfinished = self.record_file.with_suffix(".json.new")
+        unfinished.write_text(json.dumps(asdict(self.record)))
+        unfinished.rename(self.record_file)
+
+    def boot(self, image: Path, public_key: str) -> None:
+        """Start it on a fresh copy of `image`, with `public_key` as root's; returns before it is up."""
+        self._make_disk(image, public_key)
+        self.network.add_port(self.port)
+        mac = f"02:00:0a:00:02:{self.record.host:02x}"
+        command = [KERNEL, f"ubd0={self.disk}", "root=/dev/ubda", "rw", f"mem={self.record.memory}"]
+        command += [f"vec0:transport=tap,ifname={self.port},mac={mac},depth=128,gro=1"]
+        # The kernel's console is its standard output; 512 terminals of the old kind would cost udev seconds.
+        command += ["con=null", "con0=null,fd:1", "ssl=null", "pty.legacy_count=0"]
+        command += [f"umid={self.machine_id}", f"uml_dir={self.sockets}/"]
+        with self.console_log.open("w") as console:
+            subprocess.Popen(
+                self.network.command(*command),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+                env={**os.environ, "TMPDIR": str(self._memory_directory())},
+            )
+
+    def wait_until_up(self, ssh_configuration: Path) -> str:
+        """Wait until it answers by ssh and systemd has started everything; return systemd's state.
+
+        Raises:
+            LabError: it did not come up; tells the last lines of its console.
+        """
+        command = ["ssh", "-F", str(ssh_configuration), "-o", "ConnectTimeout=2", self.record.name]
+        command += ["systemctl", "is-system-running", "--wait"]
+        deadline = time.monotonic() + BOOT_SECONDS
+        while time.monotonic() < deadline:
+            if not self.is_running():
+                raise LabError(f"{self.record.name} died while it booted; {self._console_end()}")
+            try:
+                answer = subprocess.run(
+                    self.network.command(*command),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    timeout=deadline - time.monotonic(),
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                break
+            state = answer.stdout.strip()
+            if state in ("running", "degraded"):
+                return state
+            time.sleep(0.3)
+        raise LabError(f"{self.record.name} was not up within {BOOT_SECONDS} s; {self._console_end()}")
+
+    def remove(self) -> None:
+        """End it as a power cut would and remove its files, but for the console log."""
+        processes.stop(self._ssh_masters)
+        processes.stop(self.processes)
+        self.network.remove_port(self.port)
+        shutil.rmtree(self.sockets / self.machine_id, ignore_errors=True)
+        for path in (self.control_path, self.disk, self.record_file):
+            path.unlink(missing_ok=True)
+
+    def _ssh_masters(self) -> list[int]:
+        return processes.find_titled(f"ssh: {self.control_path} [mux]")
+
+    def _make_disk(self, image: Path, public_key: str) -> None:
+        run("cp", "--sparse=always", "--reflink=auto", str(image), str(self.disk))
+        run("truncate", f"--size={self.record.disk}", str(self.disk))
+        run("resize2fs", "-f", str(self.disk))
+        files = {
+            "/etc/hostname": f"{self.record.name}\n",
+            "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {self.record.name}\n",
+            "/etc/machine-id": f"{secrets.token_hex(16)}\n",
+            "/etc/systemd/network/10-lab.network": NETWORK_FILE.format(
+                address=self.record.address, prefix_length=PREFIX_LENGTH, gateway=GATEWAY
+            ),
+            "/root/.ssh/authorized_keys": public_key,
+        }
+        with tempfile.TemporaryDirectory() as directory:
+            requests = []
+            for number, (target, text) in enumerate(files.items()):
+                source = Path(directory) / str(number)
+                source.write_text(text)
+                requests += [f"rm {target}", f"write {source} {target}"]
+                requests += [f"set_inode_field {target} mode 0100644"]
+            run("debugfs", "-w", "-f", "-", str(self.disk), text="\n".join(requests))
+
+    def _memory_directory(self) -> Path:
+        """Return a directory with room for its memory, of which it takes only what it uses."""
+        room = os.statvfs(SHARED_MEMORY)
+        needed = run("numfmt", "--from=iec", self.record.memory)
+        if room.f_bavail * room.f_frsize >= int(needed) and not room.f_flag & os.ST_NOEXEC:
+            return SHARED_MEMORY
+        return self.disk.parent
+
+    def _console_end(self) -> str:
+        lines = self.console_log.read_text(errors="replace").splitlines()[-CONSOLE_LINES_TOLD:]
+        return f"{self.console_log} ends: " + " | ".join(line.strip() for line in lines)
