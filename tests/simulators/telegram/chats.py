@@ -128,12 +128,14 @@ class Chats:
         post.deleted = True
         self.touch(post.chat_id, post)
 
-    def touch(self, chat_id: int, post: Post | None = None) -> None:
-        """Tell those who look at a chat that something changed."""
+    def touch(self, chat_id: int, post: Post | None = None) -> int:
+        """Tell those who look at a chat that something changed; give the change's number."""
         self.seq += 1
         if post is not None:
             post.seq = self.seq
-        self._changed.pop(chat_id, asyncio.Event()).set()
+        if waiting := self._changed.pop(chat_id, None):
+            waiting.set()
+        return self.seq
 
     def changes(self, chat_id: int, after: int) -> list[JSON]:
         """Give the messages that changed after `after`, with their earlier versions."""

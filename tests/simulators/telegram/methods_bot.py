@@ -36,8 +36,7 @@ async def answer_callback_query(world: World, params: Params) -> bool:
         raise bad(_OLD)
     callback.answer = {"callback_query_id": callback.id, "text": params.text("text")}
     callback.answer |= {"show_alert": params.flag("show_alert"), "url": params.text("url")}
-    callback.person.answers.append(callback.answer)
-    world.chats.touch(callback.person.id)
+    callback.person.answers.append(callback.answer | {"seq": world.chats.touch(callback.person.id)})
     return True
 
 

@@ -98,6 +98,5 @@ async def send_chat_action(world: World, params: Params) -> bool:
     if params.text("action") not in known:
         raise bad("wrong parameter action in request")
     world.reachable(person)
-    person.actions.append({"action": params.text("action"), "after_seq": world.chats.seq})
-    world.chats.touch(person.id)
+    person.actions.append({"action": params.text("action"), "seq": world.chats.touch(person.id)})
     return True

@@ -179,12 +179,16 @@ class PersonApi:
         after = int(request.query.get("after", 0))
         until = time.monotonic() + min(float(request.query.get("timeout", 0)), _WAIT_MOST_S)
         chats = self._world.chats
-        messages = chats.changes(person.id, after)
-        while not messages and (left := until - time.monotonic()) > 0:
-            await chats.wait(person.id, left)
+        while True:
             messages = chats.changes(person.id, after)
-        seen = {"actions": person.actions, "answers": person.answers, "blocked": person.blocked}
-        return web.json_response({"seq": chats.seq, "messages": messages} | seen)
+            answers = [answer for answer in person.answers if answer["seq"] > after]
+            left = until - time.monotonic()
+            if messages or answers or left <= 0:
+                break
+            await chats.wait(person.id, left)
+        actions = [action for action in person.actions if action["seq"] > after]
+        seen = {"messages": messages, "answers": answers, "actions": actions, "blocked": person.blocked}
+        return web.json_response({"seq": chats.seq} | seen)
 
     async def file(self, request: web.Request) -> web.Response:
         """Download what one sees, without the bot's limits."""

@@ -44,6 +44,7 @@ class TelegramServer:
     def app(self) -> web.Application:
         """Give the application."""
         app = web.Application(client_max_size=_BODY_MOST, middlewares=[_person_errors])
+        app.on_shutdown.append(self._end)
         app.add_routes(
             [
                 web.route("*", "/bot{token}/{method}", self._method),
@@ -92,6 +93,9 @@ class TelegramServer:
         self.world.outcomes[name][str(body.get("error_code", 200))] += 1
         return _answer(body)
 
+    async def _end(self, _: web.Application) -> None:
+        self.world.delivery.stop()
+
     def _dropped(self, request: web.Request, name: str) -> web.Response:
         self.world.outcomes[name]["dropped"] += 1
         if request.transport is not None:
@@ -119,7 +123,9 @@ class TelegramServer:
 
     async def _updates(self, _: web.Request) -> web.Response:
         updates = self.world.updates
-        return web.json_response({"made": updates.made, "pending": updates.pending})
+        attempts = self.world.delivery.webhook.attempts if self.world.delivery.webhook else 0
+        seen = {"made": updates.made, "pending": updates.pending, "webhook_attempts": attempts}
+        return web.json_response(seen)
 
     async def _people(self, _: web.Request) -> web.Response:
         people = self.world.chats.people.values()

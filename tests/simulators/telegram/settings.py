@@ -22,6 +22,8 @@ class Settings:
     webhook_retry_s: float = 1.0
     """The first wait before an update is delivered again; it doubles up to 60 s."""
     webhook_timeout_s: float = 60.0
+    webhook_https_only: bool = False
+    """Telegram takes only https; tests may use http."""
     webhook_verify: bool = True
     """Whether a webhook's certificate is checked (against the uploaded one, if there is one)."""
 

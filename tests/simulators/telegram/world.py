@@ -13,6 +13,7 @@ from .limits import RateLimits
 from .params import Params
 from .settings import Settings
 from .updates import Updates
+from .webhook import Delivery
 
 JSON = dict[str, Any]
 
@@ -35,11 +36,12 @@ class World:
         bot_id = int(at_start.token.partition(":")[0])
         self.bot: JSON = {"id": bot_id, "is_bot": True, "first_name": "Imagebot", "username": "image_test_bot"}
         self.updates = Updates()
+        self.delivery = Delivery(self.updates)
         self.chats = Chats(self.bot)
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything; numbers go on, so that a bot that is running stays in step."""
+        """Forget everything but the webhook; numbers go on, so that a bot that is running stays in step."""
         self.settings = replace(self._at_start)
         self.faults = Faults()
         self.files = FileStore()
@@ -50,6 +52,8 @@ class World:
         self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)
         self.updates.pending.clear()
         self.chats = Chats(self.bot, self.chats.next_message_id)
+        if self.delivery.webhook:
+            self.delivery.start(self.delivery.webhook, self.settings)
 
     def person(self, person_id: int) -> Person:
         """Find a person, or let one come into the world."""
