@@ -20,6 +20,13 @@ BOOT_SECONDS = 180
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where a user-mode kernel keeps its memory, unlinked once it is open
 CONSOLE_LINES_TOLD = 15
 
+# A user-mode kernel that reboots by itself can't open its network interface again, so it ends and is started anew.
+KEEPER = "sh"
+KEEPER_SCRIPT = """\
+console=$1; shift
+while "$@" >>"$console" 2>&1; tail -n 3 "$console" | grep -aq "reboot: Restarting system"; do :; done
+"""
+
 NETWORK_FILE = """\
 [Match]
 Name=vec*
@@ -69,8 +76,9 @@ class Vps:
         self.port = f"tap{record.host}"
 
     def processes(self) -> list[int]:
-        """List the machine's processes that are this VPS: its kernel and one for each address space in it."""
-        return processes.find(KERNEL, f"umid={self.machine_id}")
+        """List the machine's processes that are this VPS: keeper, kernel and one for each address space in it."""
+        mark = f"umid={self.machine_id}"
+        return [*processes.find(KEEPER, mark), *processes.find(KERNEL, mark)]
 
     def is_running(self) -> bool:
         """Tell whether its kernel runs."""
@@ -90,17 +98,17 @@ class Vps:
         command = [KERNEL, f"ubd0={self.disk}", "root=/dev/ubda", "rw", f"mem={self.record.memory}"]
         command += [f"vec0:transport=tap,ifname={self.port},mac={mac},depth=128,gro=1"]
         # The kernel's console is its standard output; 512 terminals of the old kind would cost udev seconds.
-        command += ["con=null", "con0=null,fd:1", "ssl=null", "pty.legacy_count=0"]
+        command += ["con=null", "con0=null,fd:1", "ssl=null", "pty.legacy_count=0", "noreboot"]
         command += [f"umid={self.machine_id}", f"uml_dir={self.sockets}/"]
-        with self.console_log.open("w") as console:
-            subprocess.Popen(
-                self.network.command(*command),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-                env={**os.environ, "TMPDIR": str(self._memory_directory())},
-            )
+        self.console_log.write_text("")
+        subprocess.Popen(
+            self.network.command(KEEPER, "-c", KEEPER_SCRIPT, "keeper", str(self.console_log), *command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "TMPDIR": str(self._memory_directory())},
+        )
 
     def wait_until_up(self, ssh_configuration: Path) -> str:
         """Wait until it answers by ssh and systemd has started everything; return systemd's state.
