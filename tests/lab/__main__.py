@@ -9,6 +9,7 @@ from tests.lab import host_check
 from tests.lab.base_tree import DISTRIBUTIONS
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab
+from tests.lab.outside import Outside
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     destroy.add_argument("--all", action="store_true")
     inside = commands.add_parser("exec", help="run a command on this machine, but in the lab's network")
     inside.add_argument("inside", nargs="+", metavar="-- COMMAND")
+    outside = commands.add_parser("outside", help="start the simulated Telegram and fal.ai beside the VPSs")
+    outside.add_argument("fal_argument", nargs="*", metavar="-- ARGUMENT", help="for the simulated fal.ai")
     commands.add_parser("check", help="tell what this machine lacks to host a VPS; exit status 1 if anything")
     return top
 
@@ -57,6 +60,10 @@ def main(arguments: Sequence[str]) -> int:
             raise LabError("destroy what? Give names, or --all")
     elif options.command == "exec":
         _become(lab, lab.command(*options.inside))
+    elif options.command == "outside":
+        world = Outside(lab)
+        world.up(*options.fal_argument)
+        print(f"Telegram (simulated) at {world.telegram_url}, fal.ai (simulated) at {world.fal_url}")
     elif lacking := host_check.missing():
         print("; ".join(lacking))
         return 1

@@ -251,6 +251,7 @@ class Stack:
             f"[unix_http_server]\nfile={self._socket}\nchmod=0700",
             f"[supervisord]\nlogfile={self.directory}/logs/supervisord.log\npidfile={self.directory}/supervisord.pid\n"
             f"directory={ROOT}",
+            f"[supervisorctl]\nserverurl=unix://{self._socket}",
             "[rpcinterface:supervisor]\n"
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
             *(self._program(name, command) for name, command in programs.items()),

@@ -1,0 +1,86 @@
+# imagebot: `make help` lists what there is.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit integration molecule up down lab-ssh lab-down lock clean
+
+# Options: TARGET=local (demo without a VPS), DISTRIBUTION=bookworm (the lab's Debian), VPS=no (tests without VPSs),
+# CMD='...' (for lab-ssh).
+TARGET ?= vps
+DISTRIBUTION ?= trixie
+VPS ?= yes
+
+PYTHON := .venv/bin/python
+READY := .venv/ready
+PACKAGES := build/packages-ready
+export DEMO_BEGAN := $(shell date +%s.%N)
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  TARGET=local  demo without a VPS        DISTRIBUTION=bookworm  Debian 12 in the lab'
+	@echo "  VPS=no        tests without VPSs        CMD='...'              one command for lab-ssh"
+
+demo: $(READY) ## A bare VPS becomes a bot, and a person gets a picture from it
+	@$(PYTHON) -m tests.demo --target $(TARGET) --distribution $(DISTRIBUTION)
+
+test: lint unit integration molecule ## Everything that CI runs
+	@$(if $(filter no,$(VPS)),echo 'Left out (VPS=no): the tests that need a lab VPS.',true)
+
+lint: $(READY) ## ruff, mypy, yamllint, ansible-lint
+	ruff check .
+	ruff format --check .
+	mypy
+	yamllint --strict .
+	ansible-lint --offline
+
+unit: $(READY) ## Tests that need nothing but Python
+	pytest tests/unit
+
+integration: $(READY) ## Tests with real Redis, real processes and the simulators
+	pytest tests/integration
+
+molecule: $(READY) ## Tests on lab VPSs
+ifneq ($(VPS),no)
+	pytest tests/lab_vps
+	$(PYTHON) -m tests.lab --lab molecule exec -- molecule test --all
+	$(PYTHON) -m tests.lab --lab molecule destroy --all
+endif
+
+up: $(READY) ## The stack without systemd, for development
+	@$(PYTHON) -m tests.stack up
+
+down: $(READY) ## Stop what `make up` started
+	@$(PYTHON) -m tests.stack down
+
+lab-ssh: $(READY) ## Log in to the demo's VPS, or run CMD there
+	@$(PYTHON) -m tests.lab ssh vps1 $(if $(CMD),-- $(CMD))
+
+lab-down: $(READY) ## Remove the demo's VPS and every trace of it
+	@$(PYTHON) -m tests.lab destroy --all
+
+lock: $(READY) ## Lock the dependencies of pyproject.toml anew, without naming a host
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --upgrade pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## Remove what was built here; VPSs and stack must be down
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache
+
+# -- how this machine gets ready -----------------------------------------------------------------------------------
+
+$(READY): requirements-dev.txt $(PACKAGES)
+	@echo '... the Python environment (.venv) is made'
+	@python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo 'error: python3 must be 3.11, 3.12 or 3.13' >&2; exit 1; }
+	@python3 -m venv --clear .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# The programs of the lab and of the local stack. Without root they are only looked for: `make demo` says what is missing.
+$(PACKAGES): Makefile
+	@mkdir -p build
+	@tests/install-packages
+	@touch $@

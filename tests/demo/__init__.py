@@ -1,0 +1,1 @@
+"""The demo: a person gets a picture from a freshly provisioned VPS (or from the local stack)."""
