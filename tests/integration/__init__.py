@@ -1,0 +1,1 @@
+"""Tests with real processes, real Redis and HTTP on this machine."""

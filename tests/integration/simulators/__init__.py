@@ -1,0 +1,1 @@
+"""The simulators against the facts, and against clients that others wrote."""
