@@ -61,7 +61,7 @@ class Telegram:
         self.url = simulator.url
         self.api = httpx.Client(base_url=f"{simulator.url}/bot{TOKEN}", timeout=15)
 
-    def call(self, method: str, files: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
+    def call(self, method: str, files: Any = None, **params: Any) -> dict[str, Any]:
         """Call a method as the bot; give the whole answer."""
         if files:
             answer = self.api.post(f"/{method}", data=params, files=files)
@@ -71,7 +71,7 @@ class Telegram:
         assert answer.status_code == body.get("error_code", 200)
         return body
 
-    def ok(self, method: str, files: dict[str, Any] | None = None, **params: Any) -> Any:
+    def ok(self, method: str, files: Any = None, **params: Any) -> Any:
         """Call a method that is to succeed; give the result."""
         body = self.call(method, files, **params)
         assert body["ok"], body

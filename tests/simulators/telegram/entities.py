@@ -26,6 +26,8 @@ _TAGS = {
     "pre": "pre",
     "blockquote": "blockquote",
 }
+_OUTERMOST = ("blockquote", "expandable_blockquote", "pre", "code", "text_link")
+_INNERMOST = ("bold", "italic", "underline", "strikethrough", "spoiler", "custom_emoji")
 _REFERENCE = re.compile(r"&(?:lt|gt|amp|quot|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
 _NAME = re.compile(r"[^\s>/]*")
 _ATTRIBUTE = re.compile(r"\s*([^\s=>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([a-zA-Z0-9.-]+)))?")
@@ -35,6 +37,14 @@ _FOUND = re.compile(
     r"|(?<!\w)(?P<mention>@\w{4,32})"
     r"|(?<!\w)(?P<hashtag>\#\w+)"
 )
+
+
+def _order(entity: JSON) -> tuple[int, int, int]:
+    """Entities go by place, the longer first, and among equals in the order that Telegram nests them."""
+    kind = entity["type"]
+    rank = _OUTERMOST.index(kind) - len(_OUTERMOST) if kind in _OUTERMOST else 0
+    rank += _INNERMOST.index(kind) + 1 if kind in _INNERMOST else 0
+    return entity["offset"], -entity["length"], rank
 
 
 def units(text: str) -> int:
@@ -126,7 +136,7 @@ def parse_html(text: str) -> tuple[str, list[JSON]]:
         open_tags.append((name, attributes, length, len(plain)))
     if open_tags:
         raise bad(f"can't parse entities: Can't find end tag corresponding to start tag \"{open_tags[-1][0]}\"")
-    return "".join(plain), sorted(entities, key=lambda entity: (entity["offset"], -entity["length"]))
+    return "".join(plain), entities
 
 
 def trim(text: str, entities: list[JSON]) -> tuple[str, list[JSON]]:
@@ -175,4 +185,4 @@ def formatted(text: str, parse_mode: str | None, entities: list[JSON] | None) ->
         begin, end = entity["offset"], entity["offset"] + entity["length"]
         if all(end <= low or begin >= high for low, high in taken):
             marked.append(entity)
-    return text, sorted(marked, key=lambda entity: (entity["offset"], -entity["length"]))
+    return text, sorted(marked, key=_order)

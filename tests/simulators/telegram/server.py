@@ -17,8 +17,9 @@ from .world import World
 
 JSON = dict[str, Any]
 _BODY_MOST = 60 * 1024 * 1024
-MODULES = (methods_bot, methods_edit, methods_send, methods_updates)
-"""Imported for the methods they register."""
+_MODULES = (methods_bot, methods_edit, methods_send, methods_updates)  # imported for what they register
+SUPPORTED = frozenset(name for name, _ in METHODS.values())
+"""The methods of the Bot API that are simulated."""
 
 
 def _answer(body: JSON) -> web.Response:

@@ -52,7 +52,9 @@ class World:
         self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)
         self.updates.pending.clear()
         self.chats = Chats(self.bot, self.chats.next_message_id)
-        if self.delivery.webhook:
+        if self.delivery.webhook is None:
+            self.updates.allowed = None
+        else:
             self.delivery.start(self.delivery.webhook, self.settings)
 
     def person(self, person_id: int) -> Person:
