@@ -71,16 +71,16 @@ clean: ## Remove what was built here; VPSs and stack must be down
 
 # -- how this machine gets ready -----------------------------------------------------------------------------------
 
-$(READY): requirements-dev.txt $(PACKAGES)
+$(READY): requirements-dev.txt | $(PACKAGES)
 	@echo '... the Python environment (.venv) is made'
 	@python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo 'error: python3 must be 3.11, 3.12 or 3.13' >&2; exit 1; }
 	@python3 -m venv --clear .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # The programs of the lab and of the local stack. Without root they are only looked for: `make demo` says what is missing.
-$(PACKAGES): Makefile
+$(PACKAGES): tests/install-packages
 	@mkdir -p build
 	@tests/install-packages
 	@touch $@
