@@ -1,0 +1,1 @@
+"""The bot's real process against a real Redis and the Telegram simulator."""

@@ -1,0 +1,88 @@
+"""One Redis pair and one simulator for all tests; a bot for each module's conversations, or for one test's faults."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.integration.bot.harness import TOKEN, BotProcess, Person, RedisServer, Worker
+from tests.simulators.client import Simulator
+
+
+@dataclass
+class Scene:
+    """Everything round the bot."""
+
+    telegram: Simulator
+    queue: RedisServer
+    cache: RedisServer
+    worker: Worker
+    bot: BotProcess
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(7))
+
+    def person(self, language: str = "en") -> Person:
+        """Someone who has not met the bot yet."""
+        return Person(self.telegram, next(self._ids), language)
+
+
+@pytest.fixture(scope="session")
+def queue_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("queue"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cache_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("cache"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Simulator]:
+    with Simulator("telegram", "--token", TOKEN) as telegram:
+        yield telegram
+
+
+@contextmanager
+def _scene(directory: Path, telegram: Simulator, queue: RedisServer, cache: RedisServer) -> Iterator[Scene]:
+    telegram.post("/control/reset")
+    queue.client.flushall()
+    cache.client.flushall()
+    bot = BotProcess(
+        directory,
+        telegram_token=TOKEN,
+        telegram_api_url=telegram.url,
+        queue_redis_url=queue.url,
+        cache_redis_url=cache.url,
+        media_url=f"file://{directory}",
+    )
+    yield Scene(telegram, queue, cache, Worker(queue, f"file://{directory}"), bot)
+    bot.kill()
+    assert TOKEN.split(":")[1] not in bot.log()
+
+
+@pytest.fixture(scope="module")
+def scene(
+    tmp_path_factory: pytest.TempPathFactory,
+    simulator: Simulator,
+    queue_server: RedisServer,
+    cache_server: RedisServer,
+) -> Iterator[Scene]:
+    """A bot for all tests of a module; each has people of its own."""
+    with _scene(tmp_path_factory.mktemp("scene"), simulator, queue_server, cache_server) as scene:
+        scene.telegram.post("/control/settings", rate_limits=False)
+        yield scene
+
+
+@pytest.fixture
+def own_scene(
+    tmp_path: Path, simulator: Simulator, queue_server: RedisServer, cache_server: RedisServer
+) -> Iterator[Scene]:
+    """A bot, just starting, that a test may kill."""
+    with _scene(tmp_path, simulator, queue_server, cache_server) as scene:
+        yield scene

@@ -1,0 +1,138 @@
+"""What is around the bot breaks, or the bot itself."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core import redis_keys
+from app.core.settings import EXIT_CONFIG
+from tests.integration.bot.conftest import Scene
+from tests.integration.bot.harness import REPOSITORY, BotProcess, picture, wait_until
+
+
+def test_killed_while_it_handles_updates_it_loses_none_and_queues_none_twice(own_scene: Scene) -> None:
+    people = [own_scene.person() for _ in range(3)]
+    own_scene.bot.until_logged("receiving updates")
+    # The answers wait for flood control while the requests are queued already: there the bot dies.
+    own_scene.telegram.post("/control/faults", method="sendMessage", status=429, retry_after=30, times=3)
+    for person in people:
+        person.say("a fox")
+        own_scene.worker.waits_for_request(person)
+    own_scene.bot.kill()
+    people[0].say("a hare")
+    own_scene.bot.start()
+    for person in people:
+        person.waits_for_text("On it!")
+    wait_until(lambda: len(own_scene.worker.queued(people[0])) == 2, "the hare is queued")
+    assert [len(own_scene.worker.queued(person)) for person in people] == [2, 1, 1]
+    wait_until(lambda: len(people[0].texts()) == 2, "both are answered")
+    assert own_scene.bot.terminate() == 0
+    assert own_scene.queue.client.xlen(redis_keys.INBOX) == 0
+    assert [len(person.texts()) for person in people] == [2, 1, 1]
+
+
+def test_killed_while_it_sends_a_picture_it_sends_it_after_the_restart(own_scene: Scene) -> None:
+    person = own_scene.person()
+    person.say("a fox")
+    request_id = own_scene.worker.waits_for_request(person)
+    person.waits_for_text("On it!")
+    own_scene.telegram.post("/control/faults", method="sendPhoto", status=429, retry_after=30)
+    own_scene.worker.draw(request_id, picture())
+    own_scene.bot.until_logged("flood control: sendPhoto")
+    own_scene.bot.kill()
+    own_scene.bot.start()
+    person.waits_for_pictures(1)
+    wait_until(lambda: person.texts() == [], "the status message is gone")
+    assert len(person.pictures()) == 1
+
+
+def test_services_that_are_away_at_start_are_waited_for(own_scene: Scene) -> None:
+    own_scene.bot.until_logged("receiving updates")
+    own_scene.bot.kill()
+    own_scene.queue.stop()
+    own_scene.telegram.post("/control/faults", method="getMe", status=502, times=3)
+    own_scene.bot.start()
+    own_scene.bot.until_logged("waiting for Redis (queue)")
+    own_scene.queue.start()
+    own_scene.bot.until_logged("waiting for Telegram")
+    own_scene.bot.until_logged("receiving updates", times=2)
+    person = own_scene.person()
+    person.say("a fox")
+    person.waits_for_text("On it!")
+
+
+def test_what_was_said_while_redis_was_away_is_answered_when_it_is_back(own_scene: Scene) -> None:
+    own_scene.bot.until_logged("receiving updates")
+    own_scene.queue.stop()
+    person = own_scene.person()
+    person.say("a fox")
+    own_scene.bot.until_logged("waiting for Redis (received updates)")
+    own_scene.queue.start()
+    person.waits_for_text("On it!")
+    own_scene.worker.draw(own_scene.worker.waits_for_request(person), picture())
+    person.waits_for_pictures(1)
+    assert own_scene.bot.log().count("waiting for Redis (received updates)") == 1
+
+
+def test_a_full_redis_is_a_polite_refusal(own_scene: Scene) -> None:
+    own_scene.bot.until_logged("receiving updates")
+    person = own_scene.person()
+    own_scene.queue.client.config_set("maxmemory", "1mb")
+    try:
+        person.say("a fox")
+        person.waits_for_text("Too many people are waiting")
+    finally:
+        own_scene.queue.client.config_set("maxmemory", "0")
+    assert own_scene.queue.client.keys("imagebot:request:*") == []
+    person.say("a hare")
+    person.waits_for_text("On it!")
+
+
+def test_it_tells_systemd_when_it_works_and_when_it_stops(own_scene: Scene, tmp_path: Path) -> None:
+    own_scene.bot.kill()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(tmp_path / "notify"))
+        channel.settimeout(30)
+        own_scene.bot.start(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="300000")
+        told: list[str] = []
+        while "READY=1" not in told or "WATCHDOG=1" not in told[told.index("READY=1") :]:
+            told += channel.recv(4096).decode().splitlines()
+        own_scene.bot.process.terminate()
+        while "STOPPING=1" not in told:
+            told += channel.recv(4096).decode().splitlines()
+    assert own_scene.bot.process.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({}, ["IMAGEBOT_TELEGRAM_TOKEN"]),
+        (
+            {"telegram_token": "no token", "rate_limit_window": "0"},
+            ["IMAGEBOT_TELEGRAM_TOKEN", "IMAGEBOT_RATE_LIMIT_WINDOW"],
+        ),
+    ],
+)
+def test_bad_settings_are_named_in_one_line(tmp_path: Path, settings: dict[str, str], named: list[str]) -> None:
+    bot = BotProcess(tmp_path, **settings)
+    assert bot.process.wait(60) == EXIT_CONFIG
+    [line] = bot.log().splitlines()
+    assert all(name in line for name in named)
+
+
+def test_a_token_that_telegram_does_not_know_is_a_bad_setting(own_scene: Scene) -> None:
+    own_scene.bot.kill()
+    other = "1111111111:BBF-imaginary_token-for-tests-0123456789"
+    own_scene.bot.start(IMAGEBOT_TELEGRAM_TOKEN=other)
+    assert own_scene.bot.process.wait(60) == EXIT_CONFIG
+    assert "IMAGEBOT_TELEGRAM_TOKEN: Telegram does not know it" in own_scene.bot.log().splitlines()[-1]
+    assert other not in own_scene.bot.log()
+
+
+def test_the_worker_s_side_is_not_needed_to_import_the_bot() -> None:
+    """Imports run one way: neither side imports the other."""
+    check = "import sys, app.bot.__main__; sys.exit(any(name.startswith('app.worker') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", check], cwd=REPOSITORY, check=False).returncode == 0
