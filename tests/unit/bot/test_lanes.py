@@ -1,0 +1,72 @@
+"""Order within a lane, company across lanes."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from app.bot.lanes import Lanes
+
+
+async def test_a_lane_keeps_its_order_while_others_go_on() -> None:
+    lanes, seen, gate = Lanes(limit=10), list[str](), asyncio.Event()
+
+    async def note(name: str, wait: bool = False) -> None:
+        if wait:
+            await gate.wait()
+        seen.append(name)
+
+    await lanes.put("a", partial(note, "a1", wait=True))
+    await lanes.put("a", partial(note, "a2"))
+    await lanes.put("b", partial(note, "b1"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert seen == ["b1"]
+    gate.set()
+    await lanes.drain(grace=1)
+    assert seen == ["b1", "a1"]  # a2 had not begun: it is left for the next start
+
+
+async def test_an_error_is_logged_and_does_not_stop_its_lane(caplog: pytest.LogCaptureFixture) -> None:
+    lanes, done = Lanes(limit=10), asyncio.Event()
+
+    async def fail() -> None:
+        raise RuntimeError("broken")
+
+    async def succeed() -> None:
+        done.set()
+
+    await lanes.put("a", fail)
+    await lanes.put("a", succeed)
+    await asyncio.wait_for(done.wait(), 5)
+    assert "broken" in caplog.text
+
+
+async def test_no_more_than_the_limit_is_accepted() -> None:
+    lanes, gate = Lanes(limit=2), asyncio.Event()
+
+    async def wait() -> None:
+        await gate.wait()
+
+    await lanes.put("a", wait)
+    await lanes.put("b", wait)
+    third = asyncio.create_task(lanes.put("c", wait))
+    await asyncio.sleep(0)
+    assert not third.done()
+    gate.set()
+    await asyncio.wait_for(third, 5)
+
+
+async def test_draining_cancels_what_does_not_end_in_time() -> None:
+    lanes, cancelled = Lanes(limit=2), asyncio.Event()
+
+    async def never() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    await lanes.put("a", never)
+    await asyncio.sleep(0)
+    await lanes.drain(grace=0)
+    assert cancelled.is_set()

@@ -1,0 +1,76 @@
+"""Both languages say the same."""
+
+import pytest
+from fluent.syntax import FluentParser, ast
+from fluent.syntax.visitor import Visitor
+
+from app.bot.texts import LOCALES_DIRECTORY, Texts
+from app.core.errors import FailureReason
+
+
+class _Variables(Visitor):
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_VariableReference(self, node: ast.VariableReference) -> None:  # noqa: N802 - the visitor's protocol
+        self.names.add(node.id.name)
+
+
+def _messages(locale: str) -> dict[str, set[str]]:
+    """The messages of a language: key -> names of its variables."""
+    resource = FluentParser().parse((LOCALES_DIRECTORY / locale / "messages.ftl").read_text(encoding="utf-8"))
+    assert not [entry for entry in resource.body if isinstance(entry, ast.Junk)]
+    found: dict[str, set[str]] = {}
+    for entry in resource.body:
+        if isinstance(entry, ast.Message):
+            variables = _Variables()
+            variables.visit(entry)
+            assert entry.id.name not in found
+            found[entry.id.name] = variables.names
+    return found
+
+
+def test_all_languages_have_the_same_keys_and_variables() -> None:
+    locales = sorted(Texts().locales)
+    assert locales == ["en", "ru"]
+    assert _messages("ru") == _messages("en")
+
+
+@pytest.mark.parametrize("locale", ["en", "ru"])
+def test_every_message_renders_for_many_numbers(locale: str) -> None:
+    texts = Texts()
+    for key, variables in _messages(locale).items():
+        for number in (0, 1, 2, 5, 11, 21, 2000):
+            assert "{" not in texts.say(locale, key, **dict.fromkeys(variables, number))
+
+
+@pytest.mark.parametrize("locale", ["en", "ru"])
+@pytest.mark.parametrize("reason", list(FailureReason))
+def test_every_reason_to_fail_has_a_sentence(locale: str, reason: FailureReason) -> None:
+    assert Texts().say(locale, f"failed-{reason}")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "russian"),
+    [
+        (0, "Ваша картинка следующая."),
+        (1, "Перед вами 1 картинка."),
+        (3, "Перед вами 3 картинки."),
+        (11, "Перед вами 11 картинок."),
+        (21, "Перед вами 21 картинка."),
+    ],
+)
+def test_russian_counts_properly(ahead: int, russian: str) -> None:
+    assert Texts().say("ru", "accepted", ahead=ahead) == f"Принято! {russian}"
+
+
+@pytest.mark.parametrize(
+    ("code", "locale"), [("ru", "ru"), ("ru-RU", "ru"), ("en-GB", "en"), ("de", "en"), (None, "en"), ("", "en")]
+)
+def test_the_language_follows_telegram_s(code: str | None, locale: str) -> None:
+    assert Texts().locale_for(code) == locale
+
+
+def test_a_missing_variable_is_an_error_not_a_hole_in_the_text() -> None:
+    with pytest.raises(KeyError):
+        Texts().say("en", "accepted")
