@@ -20,7 +20,7 @@ from app.core.events import Event, EventReader, EventType
 from app.core.media import MediaStore
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestStore
-from tests.integration.bot.harness import RedisServer, Worker, picture
+from tests.integration.bot.harness import RedisServer, Worker, picture, wait_until
 
 REQUEST = ImageRequest("u1", user_id=7, chat_id=7, locale="en", operation=Operation.CREATE, prompt="a fox")
 DONE = Event("1-0", EventType.DONE, REQUEST.id)
@@ -38,8 +38,12 @@ def ledger(redis: Redis) -> Conversations:
     return Conversations(redis)
 
 
-async def _run_out(redis: Redis) -> None:
-    await redis.execute_command("HSET", redis_keys.conversation("u1"), "held_until", "0")
+def _run_out(server: RedisServer) -> None:
+    server.client.hset(redis_keys.conversation("u1"), "held_until", "0")
+
+
+def _held_until(server: RedisServer) -> object:
+    return server.client.hget(redis_keys.conversation("u1"), "held_until")
 
 
 async def test_one_sender_at_a_time_and_none_after_the_end(ledger: Conversations) -> None:
@@ -51,21 +55,20 @@ async def test_one_sender_at_a_time_and_none_after_the_end(ledger: Conversations
     assert await ledger.claim("u1", "imagebot@2") == ENDED
 
 
-async def test_the_claim_of_a_dead_sender_runs_out(ledger: Conversations, redis: Redis) -> None:
+async def test_the_claim_of_a_dead_sender_runs_out(ledger: Conversations, queue_server: RedisServer) -> None:
     await ledger.claim("u1", "imagebot@1")
-    await _run_out(redis)
+    _run_out(queue_server)
     assert await ledger.claim("u1", "imagebot@2") == 2
 
 
 async def test_a_held_claim_is_renewed_and_counts_as_one_attempt(
-    ledger: Conversations, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ledger: Conversations, queue_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ledger.claim("u1", "imagebot@1")
-    await _run_out(redis)
+    _run_out(queue_server)
     monkeypatch.setattr(conversations, "HOLD", 0.3)
     async with ledger.hold("u1", "imagebot@1"):
-        while await redis.execute_command("HGET", redis_keys.conversation("u1"), "held_until") == "0":
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(wait_until, lambda: _held_until(queue_server) != "0", "the claim is renewed")
     assert await ledger.claim("u1", "imagebot@1") == 2
 
 
