@@ -121,6 +121,8 @@ def test_any_call_can_be_made_to_fail_some_times(fal: Fal, call: str) -> None:
 def test_faults_for_the_next_jobs_or_for_those_with_a_word(fal: Fal) -> None:
     fal.simulator.post("/control/faults", kind="error500", times=2)
     fal.simulator.post("/control/faults", kind="policy", prompt="dragon", times=-1)
+    fal.simulator.post("/control/faults", kind="status", call="submit", status=503, prompt="кот")
+    assert fal.http.post(f"{fal.url}/{CREATE}", json={"prompt": "рыжий кот"}).status_code == 503
     prompts = ("cat", "dragon", "cat", "dragon", "dragon")
     assert [fal.run(prompt).status_code for prompt in prompts] == [500, 500, 200, 422, 422]
 

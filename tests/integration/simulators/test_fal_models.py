@@ -70,6 +70,8 @@ def test_a_picture_has_the_bytes_asked_for_and_every_job_its_own(fal: Fal) -> No
         (CREATE, {"prompt": 7}, "prompt", "string_type"),
         (CREATE, {"image_size": "huge"}, "image_size", "enum"),
         (CREATE, {"image_size": {"width": 90_000, "height": 10}}, "width", "less_than_equal"),
+        (CREATE, {"image_size": ["wide"]}, "image_size", "enum"),
+        (CREATE, {"output_format": "tiff"}, "output_format", "literal_error"),
         (CREATE, {"num_images": 11}, "num_images", "less_than_equal"),
         ("fal-ai/nano-banana/edit", {}, "image_urls", "missing"),
         ("fal-ai/nano-banana/edit", {"image_urls": []}, "image_urls", "too_short"),

@@ -8,6 +8,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.simulators.fal.pictures import bomb
+
 from .conftest import TOKEN, Telegram, picture
 
 
@@ -40,6 +42,18 @@ def test_a_photo_arrives_as_a_ladder_of_jpegs(telegram: Telegram) -> None:
         with Image.open(io.BytesIO(data)) as image:
             assert (image.format, image.size) == ("JPEG", (size["width"], size["height"]))
     assert message["caption"] == "a caption"
+
+
+def test_a_photo_is_turned_upright_and_loses_what_it_tells_of_the_person(telegram: Telegram) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Orientation: lies on its side
+    exif[0x010F] = "maker of the camera"
+    out = io.BytesIO()
+    Image.new("CMYK", (60, 40)).save(out, "JPEG", exif=exif)
+    send(telegram, photos=[encoded(out.getvalue())])
+    data = download(telegram, messages(telegram)[0]["photo"][-1]["file_id"])
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.size, image.mode, dict(image.getexif())) == ((40, 60), "RGB", {})
 
 
 def test_a_document_arrives_as_it_is(telegram: Telegram) -> None:
@@ -80,6 +94,8 @@ def test_a_long_text_is_cut_as_clients_do(telegram: Telegram) -> None:
         {},
         {"photos": [encoded(b"no picture")]},
         {"photos": ["not base64!"]},
+        {"photos": [encoded(picture(2100, 100))]},
+        {"photos": [encoded(bomb())]},
         {"photos": [encoded(picture())], "caption": "c" * 1025},
         {"photos": [encoded(picture())] * 11},
         {"text": "x", "reply_to": 9_999},

@@ -5,7 +5,7 @@ from typing import Any
 
 from .faults import ENDINGS, Ending
 from .jobs import Job
-from .models import MODELS, InputError, Model, input_urls, output_size, picture_count
+from .models import MODELS, InputError, Model, input_urls, output_format, output_size, picture_count
 from .pictures import Pictures, Shape, hue_of, measure
 from .settings import Settings
 from .storage import Storage
@@ -34,12 +34,13 @@ class Answers:
             inputs = [await self._input(name) for name in input_urls(model, job.payload)]
             width, height = output_size(model, job.payload, inputs)
             count = picture_count(job.payload)
+            kind = output_format(job.payload, self._settings.picture_kind)
         except InputError as error:
             _answer(job, 422, {"detail": [error.detail]})
             return min(job.duration_s, REFUSAL_S)
         job.ending = ENDINGS[job.kind]
         if job.ending.status == 200:
-            job.shapes = [self._shape(width, height, job, number) for number in range(count)]
+            job.shapes = [self._shape(width, height, kind, job, number) for number in range(count)]
             _answer(job, 200, await self._good(job, model))
         else:
             _fail(job)
@@ -54,10 +55,8 @@ class Answers:
         except OSError:
             raise InputError("image_url", "Failed to load the image.", "image_load_error", url) from None
 
-    def _shape(self, width: int, height: int, job: Job, number: int) -> Shape:
+    def _shape(self, width: int, height: int, kind: str, job: Job, number: int) -> Shape:
         shrink = min(1.0, self._settings.picture_side_max / max(width, height))
-        kind = str(job.payload.get("output_format") or self._settings.picture_kind)
-        kind = {"jpg": "jpeg"}.get(kind, kind)
         size = self._settings.picture_bytes
         hue = hue_of(f"{job.prompt}{number}")
         return Shape(max(1, int(width * shrink)), max(1, int(height * shrink)), kind, size, hue)

@@ -104,6 +104,9 @@ class Faults:
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
     def add(self, values: JSON) -> None:
         """Take a fault; a ValueError says what is wrong with it."""
         try:

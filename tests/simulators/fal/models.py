@@ -95,6 +95,14 @@ def picture_count(payload: JSON) -> int:
     return int(_number(payload, "num_images", 1, 1, 6))
 
 
+def output_format(payload: JSON, usual: str) -> str:
+    """Give `png` or `jpeg`; the simulator draws no other."""
+    wanted = payload.get("output_format") or usual
+    if wanted not in ("png", "jpeg"):
+        raise InputError("output_format", "Input should be 'jpeg' or 'png'", "literal_error", wanted)
+    return str(wanted)
+
+
 def input_urls(model: Model, payload: JSON) -> list[str]:
     """Check the required inputs and give the addresses of the pictures among them."""
     urls: list[str] = []
@@ -133,7 +141,7 @@ def output_size(model: Model, payload: JSON, inputs: list[tuple[int, int]]) -> t
     if isinstance(size, dict):
         return int(_number(size, "width", 1024, 64, 4096)), int(_number(size, "height", 1024, 64, 4096))
     if size is not None:
-        if size not in _SIZES:
+        if not isinstance(size, str) or size not in _SIZES:
             raise InputError("image_size", "Input should be a valid image size", "enum", size)
         return _SIZES[size]
     ratio = payload.get("aspect_ratio")

@@ -81,7 +81,8 @@ class FalServer:
         """Count a call and let a fault have its way with it."""
 
         async def call(request: web.Request) -> web.StreamResponse:
-            fault = self.faults.for_call(name, await self._prompt_of(name, request))
+            prompt = await self._prompt_of(name, request) if self.faults else ""
+            fault = self.faults.for_call(name, prompt)
             if fault is None or fault.kind != "status":
                 answer = None if fault and fault.kind == "drop_request" else await handler(request)
             else:
@@ -101,8 +102,10 @@ class FalServer:
 
     async def _prompt_of(self, name: str, request: web.Request) -> str:
         if name == "submit":
-            body = await request.read()
-            return body.decode(errors="replace")
+            try:
+                return str((await request.json())["prompt"])
+            except (ValueError, KeyError, TypeError):
+                return ""
         job = self.book.jobs.get(request.match_info.get("request_id", ""))
         return job.prompt if job else ""
 

@@ -87,6 +87,6 @@ async def media_of(world: World, kind: str, upload: Upload | None, reference: st
         return {"photo": [stored.size_json()]}
     if kind == "document":
         check_document(upload.data)
-        return {"document": world.files.add("document", upload.data, upload.name, upload.mime).document_json()}
+        return {"document": world.files.document(upload.data, upload.name, upload.mime)}
     width, height = await asyncio.to_thread(check_photo, upload.data)
     return {"photo": world.files.photo_of_bot(upload.data, width, height)}

@@ -30,7 +30,7 @@ async def set_webhook(world: World, params: Params) -> bool:
     """Push updates from now on; an empty URL ends it."""
     url = params.text("url")
     if params.flag("drop_pending_updates"):
-        world.updates.pending.clear()
+        world.updates.clear()
     if not url:
         world.delivery.stop()
         return True
@@ -57,7 +57,7 @@ async def set_webhook(world: World, params: Params) -> bool:
 async def delete_webhook(world: World, params: Params) -> bool:
     """Push no more."""
     if params.flag("drop_pending_updates"):
-        world.updates.pending.clear()
+        world.updates.clear()
     world.delivery.stop()
     return True
 

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from aiohttp import web
+from PIL import Image
 
 from .chats import Person
 from .content import CAPTION_MOST, TEXT_MOST
@@ -105,15 +106,14 @@ class PersonApi:
         contents: list[JSON] = []
         for encoded in given.get("photos", []):
             try:
-                sizes = await asyncio.to_thread(files.photo_of_person, _bytes(encoded))
-            except (OSError, ValueError) as error:
+                sizes = await files.photo_of_person(_bytes(encoded))
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                 raise PersonError(f"that can't be sent as a photo: {error}") from None
             contents.append({"photo": sizes})
         documents = given.get("documents") or ([given["document"]] if given.get("document") else [])
         for document in documents:
             name, mime = document.get("file_name", "file.bin"), document.get("mime_type", "")
-            stored = files.add("document", _bytes(document["data"]), name, mime)
-            contents.append({"document": stored.document_json()})
+            contents.append({"document": files.document(_bytes(document["data"]), name, mime)})
         if not contents:
             raise PersonError("nothing to send: give text, photos, document or documents")
         if len(contents) > _ALBUM_MOST:

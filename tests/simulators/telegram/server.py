@@ -146,7 +146,7 @@ class TelegramServer:
 
     async def _redeliver(self, request: web.Request) -> web.Response:
         """Deliver a given update, number and all, once more."""
-        self.world.updates.put(await request.json())
+        self.world.updates.repeat(await request.json())
         return web.json_response({"ok": True})
 
     async def _reset(self, _: web.Request) -> web.Response:

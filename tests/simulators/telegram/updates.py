@@ -20,6 +20,7 @@ class Updates:
         self.allowed: list[str] | None = None
         self.webhook_url = ""
         self.made = 0
+        self._again: list[JSON] = []
         self._poll: asyncio.Future[None] | None = None
         self.arrived = asyncio.Event()
 
@@ -31,12 +32,21 @@ class Updates:
         update_id = self.next_id
         self.next_id += 1
         self.made += 1
-        self.put({"update_id": update_id, kind: content})
+        self.pending.append({"update_id": update_id, kind: content})
+        self._wake()
         return update_id
 
-    def put(self, update: JSON) -> None:
-        """Queue an update that has its number already, perhaps a second time."""
-        self.pending.append(update)
+    def repeat(self, update: JSON) -> None:
+        """Deliver an update that has its number already once more, acknowledged or not."""
+        (self.pending if self.webhook_url else self._again).append(update)
+        self._wake()
+
+    def clear(self) -> None:
+        """Drop everything that waits."""
+        self.pending.clear()
+        self._again.clear()
+
+    def _wake(self) -> None:
         self.arrived.set()
         if self._poll and not self._poll.done():
             self._poll.set_result(None)
@@ -57,7 +67,7 @@ class Updates:
             self.pending = self.pending[offset:]
         elif offset:
             self.pending = [update for update in self.pending if update["update_id"] >= offset]
-        if not self.pending and timeout_s > 0:
+        if not self.pending and not self._again and timeout_s > 0:
             poll = self._poll = asyncio.get_running_loop().create_future()
             try:
                 await asyncio.wait_for(poll, timeout_s)
@@ -66,4 +76,5 @@ class Updates:
             finally:
                 if self._poll is poll:
                     self._poll = None
-        return self.pending[:limit]
+        found, self._again = (self._again + self.pending)[:limit], []
+        return found

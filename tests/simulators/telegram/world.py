@@ -50,7 +50,7 @@ class World:
         self.texts: dict[tuple[str, str], Any] = {}
         """What setMyCommands and its like keep, by kind and scope or language."""
         self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)
-        self.updates.pending.clear()
+        self.updates.clear()
         self.chats = Chats(self.bot, self.chats.next_message_id)
         if self.delivery.webhook is None:
             self.updates.allowed = None
