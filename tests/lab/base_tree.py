@@ -24,7 +24,7 @@ PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "udev", "kmod", "python3", "python3-apt", "ca-certificates", "iproute2",
     "openssh-server", "sudo",
 )  # fmt: skip
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 MODULES = Path("/usr/lib/uml/modules")
 KEYRING = "usr/share/keyrings/debian-archive-keyring.gpg"
 # ext4 grows on its way to a VPS's disk; this only has to hold the tree.
@@ -93,9 +93,18 @@ def _build_lock(path: Path) -> Iterator[int]:
 def _build(image: Path, distribution: str, machine: Machine, kernel: str, lock: int) -> None:
     for left_over in image.parent.glob(f"{image.stem}.*.building"):
         shutil.rmtree(left_over)
-    work = Path(tempfile.mkdtemp(prefix=f"{image.stem}.", suffix=".building", dir=image.parent))
-    tree = work / "tree"
-    log = image.with_suffix(".log")
+    with tempfile.TemporaryDirectory(prefix=f"{image.stem}.", suffix=".building", dir=image.parent) as work:
+        tree = Path(work) / "tree"
+        _debootstrap(tree, distribution, machine, lock, image.with_suffix(".log"))
+        _configure(tree, distribution, machine, kernel)
+        unfinished = Path(work) / "image"
+        run("mkfs.ext4", "-q", "-d", str(tree), str(unfinished), IMAGE_SIZE)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.rename(image)
+
+
+def _debootstrap(tree: Path, distribution: str, machine: Machine, lock: int, log: Path) -> None:
     # A mount and pid namespace of its own: whatever ends debootstrap also ends its children and its mounts. It holds
     # the lock as well, so should only this process be killed, nobody clears the tree away under debootstrap's feet.
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase"]
@@ -110,13 +119,6 @@ def _build(image: Path, distribution: str, machine: Machine, kernel: str, lock: 
             f"debootstrap of {distribution} failed: {last_line}; see {log}. An unknown signing key is cured by: "
             "apt-get install debian-archive-keyring"
         )
-    _configure(tree, distribution, machine, kernel)
-    unfinished = work / "image"
-    run("mkfs.ext4", "-q", "-d", str(tree), str(unfinished), IMAGE_SIZE)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.rename(image)
-    shutil.rmtree(work)
 
 
 def _configure(tree: Path, distribution: str, machine: Machine, kernel: str) -> None:
@@ -137,6 +139,7 @@ def _configure(tree: Path, distribution: str, machine: Machine, kernel: str) -> 
     run("chroot", str(tree), "systemctl", "enable", "systemd-networkd", "ssh")
     # There is no console to log in at.
     run("chroot", str(tree), "systemctl", "mask", "getty@tty1.service")
-    # What systemd does at the first boot after an update (linker cache, message catalogue, users) is done already.
-    run("chroot", str(tree), "/usr/lib/systemd/systemd-update-done")
     run("chroot", str(tree), "apt-get", "clean")
+    # What systemd does at the first boot after an update (linker cache, message catalogue, users) is done already.
+    for stamp in ("etc/.updated", "var/.updated"):
+        (tree / stamp).touch()

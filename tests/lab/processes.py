@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tests.lab.errors import LabError
+
 PROC = Path("/proc")
+KILL_SECONDS = 20.0
 
 
 def arguments(pid: int) -> list[str]:
@@ -55,12 +58,17 @@ def send(pid: int, number: signal.Signals, still_ours: Callable[[int], bool]) ->
 
 
 def stop(pids: Callable[[], Iterable[int]], grace: float = 5.0) -> None:
-    """End the processes `pids` lists, first with SIGTERM and after `grace` seconds with SIGKILL."""
+    """End the processes `pids` lists, first with SIGTERM and after `grace` seconds with SIGKILL.
+
+    Raises:
+        LabError: some outlive even that.
+    """
     deadline = time.monotonic() + grace
-    number = signal.SIGTERM
     while remaining := set(pids()):
-        if time.monotonic() > deadline:
-            number = signal.SIGKILL
+        late = time.monotonic() - deadline
+        if late > KILL_SECONDS:
+            raise LabError(f"processes {sorted(remaining)} don't end; look at them with ps, then try again")
+        number = signal.SIGKILL if late > 0 else signal.SIGTERM
         for pid in remaining:
             send(pid, number, lambda candidate: candidate in set(pids()))
         time.sleep(0.05)

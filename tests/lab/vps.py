@@ -73,16 +73,16 @@ class Vps:
         self.console_log = directory / f"{record.name}.console.log"
         self.control_path = sockets / f"{record.name}.{record.boot}.ssh"
         self.machine_id = f"{network.name}.{record.name}"
+        self.mark = f"umid={self.machine_id}"
         self.port = f"tap{record.host}"
 
     def processes(self) -> list[int]:
         """List the machine's processes that are this VPS: keeper, kernel and one for each address space in it."""
-        mark = f"umid={self.machine_id}"
-        return [*processes.find(KEEPER, mark), *processes.find(KERNEL, mark)]
+        return [*processes.find(KEEPER, self.mark), *processes.find(KERNEL, self.mark)]
 
     def is_running(self) -> bool:
-        """Tell whether its kernel runs."""
-        return bool(self.processes())
+        """Tell whether it runs: its keeper ends with its kernel, what else a killed kernel leaves does not count."""
+        return bool(processes.find(KEEPER, self.mark))
 
     def save(self) -> None:
         """Write the record, whole or not at all."""
@@ -99,7 +99,7 @@ class Vps:
         command += [f"vec0:transport=tap,ifname={self.port},mac={mac},depth=128,gro=1"]
         # The kernel's console is its standard output; 512 terminals of the old kind would cost udev seconds.
         command += ["con=null", "con0=null,fd:1", "ssl=null", "pty.legacy_count=0", "noreboot"]
-        command += [f"umid={self.machine_id}", f"uml_dir={self.sockets}/"]
+        command += [self.mark, f"uml_dir={self.sockets}/"]
         self.console_log.write_text("")
         subprocess.Popen(
             self.network.command(KEEPER, "-c", KEEPER_SCRIPT, "keeper", str(self.console_log), *command),
