@@ -8,30 +8,26 @@ from typing import Final, cast
 from redis.asyncio import Redis
 
 from app.core import redis_keys
-from app.core.polling_config import PollingConfig, plain_intervals, quantile
+from app.core.polling_config import PollingConfig, RunTimes, aware_intervals, plain_intervals
 from app.core.requests import FalRequest
 
 KEPT: Final = 200
 """Run times kept for an endpoint."""
 NEEDED: Final = 20
 """Run times without which nothing is foretold."""
-FIRST_LOOK: Final = 0.2
-"""The first look comes when this share of past requests was ready."""
-AWARE_FACTOR: Final = 1.1
-"""Growth of the interval after the first look: what was likely to be ready is looked at often."""
 
 
 class LatencyLog:
     """Run times of each endpoint, from accepted to ready, in Redis (answers text)."""
 
     def __init__(self, redis: Redis, *, aware: bool) -> None:
-        """``aware``: take the first look by past run times; otherwise the plain schedule is always used."""
+        """``aware``: look when past run times make a result likely; otherwise the plain schedule is always used."""
         self._redis = redis
         self._aware = aware
 
     async def record(self, request: FalRequest, inference_time: float | None) -> None:
         """Remember how long a request took: fal's own figure, or the time since it was accepted."""
-        took = inference_time if inference_time is not None else time.time() - request.submitted_at
+        took = inference_time if inference_time is not None else _age(request)
         key = redis_keys.latency(request.endpoint)
         async with self._redis.pipeline() as pipeline:
             pipeline.lpush(key, f"{took:.2f}")
@@ -39,18 +35,23 @@ class LatencyLog:
             await pipeline.execute()
 
     async def waits(self, request: FalRequest, config: PollingConfig, random: Random) -> AsyncIterator[float]:
-        """Yield the seconds to wait before each look at a request."""
-        first = await self._first_look(request.endpoint)
-        if first is not None:
-            yield max(config.initial, first - (time.time() - request.submitted_at))
-            config = PollingConfig(config.initial, config.maximum, AWARE_FACTOR, config.jitter)
-        for wait in plain_intervals(config, random):
+        """Yield the seconds to wait before each look at a request; wait as told before asking for the next."""
+        past = await self._past(request.endpoint)
+        if past is None:
+            intervals = plain_intervals(config, random)
+        else:
+            intervals = aware_intervals(past, lambda: _age(request), config, random)
+        for wait in intervals:
             yield wait
 
-    async def _first_look(self, endpoint: str) -> float | None:
-        """Return the seconds after which a result becomes likely, or None if too little is known."""
+    async def _past(self, endpoint: str) -> RunTimes | None:
+        """Return how long the endpoint takes, or None if too little is known."""
         if not self._aware:
             return None
         key = redis_keys.latency(endpoint)
         past = [float(took) for took in cast(list[str], await self._redis.lrange(key, 0, KEPT - 1))]
-        return quantile(past, FIRST_LOOK) if len(past) >= NEEDED else None
+        return RunTimes.fit(past) if len(past) >= NEEDED else None
+
+
+def _age(request: FalRequest) -> float:
+    return time.time() - request.submitted_at

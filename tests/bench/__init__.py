@@ -1,0 +1,1 @@
+"""Measure the worker and the polling schedules: ``make bench``."""

@@ -1,0 +1,1 @@
+"""What both sides share, each module by itself."""

@@ -1,0 +1,1 @@
+"""The worker's parts, each by itself."""
