@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
+_ROOT = Path(__file__).parents[2]
 
 
 class Simulator:
@@ -13,7 +16,7 @@ class Simulator:
 
     def __init__(self, name: str, *arguments: str, port: int = 0, host: str = "127.0.0.1") -> None:
         command = [sys.executable, "-m", f"tests.simulators.{name}", "--host", host, "--port", str(port)]
-        self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*command, *arguments], cwd=_ROOT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line.startswith("listening on "):

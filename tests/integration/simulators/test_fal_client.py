@@ -26,7 +26,7 @@ async def fetch(fal: Fal, url: str) -> httpx.Response:
 
 async def test_submit_status_result(client: fal_client.AsyncClient, fal: Fal) -> None:
     fal.simulator.post("/control/settings", concurrency_limit=1)
-    handle = await client.submit(SEEDREAM, {"prompt": "a cat [sim:latency=0.3]"})
+    handle = await client.submit(SEEDREAM, {"prompt": "a cat [sim:latency=1]"})
     behind = await client.submit(SEEDREAM, {"prompt": "a dog [sim:latency=0]"})
     assert isinstance(await handle.status(with_logs=True), fal_client.InProgress)
     assert await behind.status() == fal_client.Queued(position=0)
@@ -40,7 +40,7 @@ async def test_subscribe_sees_every_status(client: fal_client.AsyncClient) -> No
     seen: list[str] = []
     result = await client.subscribe(
         "fal-ai/nano-banana",
-        {"prompt": "a cat [sim:latency=0.2]"},
+        {"prompt": "a cat [sim:latency=1]"},
         with_logs=True,
         on_queue_update=lambda status: seen.append(type(status).__name__),
     )

@@ -123,7 +123,7 @@ def test_cancel_after_the_end_or_of_nothing(fal: Fal) -> None:
 
 
 def test_a_running_job_may_complete_although_cancelled(fal: Fal) -> None:
-    job = fal.submit("x [sim:cancel_ignored] [sim:latency=0.3]")
+    job = fal.submit("x [sim:cancel_ignored] [sim:latency=1.5]")
     assert fal.http.put(job["cancel_url"]).status_code == 202
     assert fal.result(job).status_code == 200
     assert fal.counts()["billed"] == 1
@@ -143,7 +143,7 @@ def test_results_are_kept_for_a_while_only(fal: Fal) -> None:
 
 
 def test_the_stream_tells_each_change_and_ends(fal: Fal) -> None:
-    job = fal.submit("x [sim:latency=0.5]")
+    job = fal.submit("x [sim:latency=1.5]")
     body = fal.http.get(job["status_url"] + "/stream").text
     assert [word for word in ("IN_PROGRESS", "COMPLETED") if f'"status": "{word}"' in body] == [
         "IN_PROGRESS",

@@ -3,6 +3,10 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies
+
+from tests.simulators.telegram.entities import formatted, units
+from tests.simulators.telegram.errors import ApiError
 
 from .conftest import Telegram
 
@@ -68,6 +72,36 @@ def test_entities_given_by_the_bot(telegram: Telegram) -> None:
 
     assert sent({"type": "bold", "offset": 0, "length": 5})["result"]["entities"][0]["type"] == "bold"
     assert sent({"type": "bold", "offset": 3, "length": 5})["error_code"] == 400
+
+
+PIECES = ["<", ">", "</", "b", "<b>", "</b>", "<i>", "</i>", "</>", "<a href='https://a.test'>", "</a>", "&lt;"]
+PIECES += [
+    "&",
+    "&#0;",
+    "&#55296;",
+    "/start",
+    " ",
+    "\n",
+    "😀",
+    "я",
+    "=",
+    '"',
+    "<pre>",
+    "</pre>",
+    "<code class='x'>",
+    "</code>",
+]
+
+
+@given(strategies.lists(strategies.sampled_from(PIECES) | strategies.characters()).map("".join))
+def test_any_text_is_either_refused_in_words_or_has_entities_within_it(html: str) -> None:
+    try:
+        text, entities = formatted(html, "HTML", None)
+    except ApiError:
+        return
+    assert text == text.strip()
+    for entity in entities:
+        assert 0 <= entity["offset"] < entity["offset"] + entity["length"] <= units(text)
 
 
 def test_only_html_is_understood(telegram: Telegram) -> None:

@@ -192,28 +192,40 @@ def test_commands_are_checked_and_kept_by_scope_and_language(telegram: Telegram)
     assert telegram.ok("getMyCommands") == []
 
 
-def test_a_chat_takes_a_short_burst_and_then_one_a_second(telegram: Telegram) -> None:
-    sent = telegram.ok("sendMessage", chat_id=7, text="0")["message_id"]
-    answers = [
-        telegram.call("editMessageText", chat_id=7, message_id=sent, text=str(number)) for number in range(1, 8)
-    ]
-    refused = answers[-1]
+def test_the_documented_rates(telegram: Telegram) -> None:
+    settings = telegram.simulator.get("/control/settings")
+    assert (settings["chat_per_s"], settings["all_per_s"]) == (1, 30)
+
+
+def test_a_chat_takes_a_short_burst_of_messages_and_edits_then_waits(telegram: Telegram) -> None:
+    telegram.simulator.post("/control/settings", chat_per_s=0.5, chat_burst=2)
+    sent = telegram.ok("sendMessage", chat_id=7, text="one")["message_id"]
+    telegram.ok("editMessageText", chat_id=7, message_id=sent, text="two")
+    refused = telegram.call("editMessageText", chat_id=7, message_id=sent, text="three")
     seconds = refused["parameters"]["retry_after"]
     assert refused["error_code"] == 429
     assert refused["description"] == f"Too Many Requests: retry after {seconds}"
     telegram.says(8)
     telegram.ok("sendMessage", chat_id=8, text="another chat is free")
+    telegram.ok("sendChatAction", chat_id=7, action="typing")
     time.sleep(seconds)
     telegram.ok("sendMessage", chat_id=7, text="free again")
 
 
-def test_all_chats_together_take_30_a_second(telegram: Telegram) -> None:
-    telegram.simulator.post("/control/settings", all_per_s=0.5, all_burst=10)
-    for person in range(100, 112):
+def test_all_chats_together_have_a_rate_too(telegram: Telegram) -> None:
+    telegram.simulator.post("/control/settings", all_per_s=0.05, all_burst=3)
+    for person in range(100, 105):
         telegram.says(person)
     codes = [
-        telegram.call("sendMessage", chat_id=person, text="x").get("error_code", 200) for person in range(100, 112)
+        telegram.call("sendMessage", chat_id=person, text="x").get("error_code", 200) for person in range(100, 105)
     ]
-    assert codes == [200] * 10 + [429] * 2
+    assert codes == [200] * 3 + [429] * 2
     telegram.simulator.post("/control/settings", rate_limits=False)
-    telegram.ok("sendMessage", chat_id=111, text="x")
+    telegram.ok("sendMessage", chat_id=104, text="x")
+
+
+def test_an_album_counts_as_its_pictures(telegram: Telegram) -> None:
+    telegram.simulator.post("/control/settings", chat_per_s=0.05, chat_burst=3)
+    media = json.dumps([{"type": "photo", "media": "attach://a"}] * 3)
+    telegram.ok("sendMediaGroup", {"a": picture()}, chat_id=7, media=media)
+    assert telegram.call("sendMessage", chat_id=7, text="x")["error_code"] == 429

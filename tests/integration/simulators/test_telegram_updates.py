@@ -1,19 +1,44 @@
 """How updates reach the bot: long polling, webhooks, and never both."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from .conftest import Telegram
 
 
 def ids(updates: list[dict[str, Any]]) -> list[int]:
     return [update["update_id"] for update in updates]
+
+
+async def eventually(true: Callable[[], Any]) -> None:
+    """Wait in a thread, so that the hook can be called meanwhile."""
+
+    def wait() -> None:
+        until = time.monotonic() + 10
+        while not true():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    await asyncio.to_thread(wait)
+
+
+def polling(telegram: Telegram) -> bool:
+    return bool(telegram.simulator.get("/control/updates")["polling"])
 
 
 def test_an_update_comes_again_until_it_is_acknowledged(telegram: Telegram) -> None:
@@ -38,7 +63,7 @@ def test_only_wanted_kinds(telegram: Telegram) -> None:
 
 async def test_a_long_poll_ends_with_the_first_update(telegram: Telegram) -> None:
     poll = asyncio.create_task(asyncio.to_thread(telegram.updates, timeout=10))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: polling(telegram))
     await asyncio.to_thread(telegram.says, 7)
     assert len(await poll) == 1
 
@@ -49,7 +74,7 @@ def test_a_long_poll_ends_empty_when_nothing_comes(telegram: Telegram) -> None:
 
 async def test_a_second_poll_ends_the_first_with_409(telegram: Telegram) -> None:
     first = asyncio.create_task(asyncio.to_thread(telegram.call, "getUpdates", timeout=10))
-    await asyncio.sleep(0.2)
+    await eventually(lambda: polling(telegram))
     await asyncio.to_thread(telegram.updates)
     body = await first
     assert body["error_code"] == 409
@@ -80,31 +105,26 @@ class Hook:
         return web.Response(status=self.answers.pop(0) if self.answers else 200)
 
 
-@pytest.fixture
-async def hook(telegram: Telegram) -> AsyncIterator[Hook]:
+@asynccontextmanager
+async def listening(telegram: Telegram, tls: ssl.SSLContext | None = None) -> AsyncIterator[Hook]:
     hook = Hook()
     app = web.Application()
     app.router.add_post("/hook", hook.take)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    hook.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    scheme = "https" if tls else "http"
+    hook.url = f"{scheme}://127.0.0.1:{runner.addresses[0][1]}/hook"
     telegram.simulator.post("/control/settings", webhook_retry_s=0.05)
     yield hook
     await asyncio.to_thread(telegram.ok, "deleteWebhook", drop_pending_updates=True)
     await runner.cleanup()
 
 
-async def eventually(true: Callable[[], Any]) -> None:
-    """Wait in a thread, so that the hook can be called meanwhile."""
-
-    def wait() -> None:
-        until = time.monotonic() + 10
-        while not true():
-            assert time.monotonic() < until
-            time.sleep(0.02)
-
-    await asyncio.to_thread(wait)
+@pytest.fixture
+async def hook(telegram: Telegram) -> AsyncIterator[Hook]:
+    async with listening(telegram) as hook:
+        yield hook
 
 
 def pending(telegram: Telegram) -> int:
@@ -133,9 +153,39 @@ async def test_a_refused_update_comes_again_before_the_persons_next(telegram: Te
     assert info["last_error_message"] == "Wrong response from the webhook: 503 Service Unavailable"
 
 
+def self_signed() -> tuple[bytes, bytes]:
+    """Make a certificate of 127.0.0.1; give it and its key, both as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(here, critical=False)
+    plain = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM), key.private_bytes(*plain)
+
+
+async def test_a_certificate_of_ones_own_must_be_given(telegram: Telegram, tmp_path: Path) -> None:
+    certificate, key = self_signed()
+    pem = tmp_path / "hook.pem"
+    pem.write_bytes(certificate + key)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    await asyncio.to_thread(telegram.says, 7)
+    async with listening(telegram, tls) as hook:
+        await asyncio.to_thread(telegram.ok, "setWebhook", url=hook.url)
+        await eventually(lambda: "SSL error" in telegram.ok("getWebhookInfo").get("last_error_message", ""))
+        assert hook.got == []
+        files = {"certificate": certificate}
+        await asyncio.to_thread(telegram.ok, "setWebhook", files, url=hook.url)
+        await eventually(lambda: len(hook.got) == 1)
+        assert (await asyncio.to_thread(telegram.ok, "getWebhookInfo"))["has_custom_certificate"]
+
+
 async def test_polling_and_webhook_exclude_each_other(telegram: Telegram, hook: Hook) -> None:
     poll = asyncio.create_task(asyncio.to_thread(telegram.call, "getUpdates", timeout=10))
-    await asyncio.sleep(0.2)
+    await eventually(lambda: polling(telegram))
     await asyncio.to_thread(telegram.ok, "setWebhook", url=hook.url)
     assert (await poll)["description"] == "Conflict: terminated by setWebhook request"
     refused = await asyncio.to_thread(telegram.call, "getUpdates")

@@ -75,7 +75,7 @@ class FalServer:
     async def _warm(self, _: web.Application) -> None:
         side = min(1024, self.settings.picture_side_max)
         shape = (side, side, self.settings.picture_kind, self.settings.picture_bytes)
-        await asyncio.to_thread(self._pictures.warm, *shape)
+        self._warming = asyncio.create_task(asyncio.to_thread(self._pictures.warm, *shape))
 
     def _call(self, name: str, handler: Handler) -> Handler:
         """Count a call and let a fault have its way with it."""

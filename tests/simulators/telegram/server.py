@@ -125,7 +125,8 @@ class TelegramServer:
     async def _updates(self, _: web.Request) -> web.Response:
         updates = self.world.updates
         attempts = self.world.delivery.webhook.attempts if self.world.delivery.webhook else 0
-        seen = {"made": updates.made, "pending": updates.pending, "webhook_attempts": attempts}
+        seen = {"made": updates.made, "pending": updates.pending, "polling": updates.polling}
+        seen["webhook_attempts"] = attempts
         return web.json_response(seen)
 
     async def _people(self, _: web.Request) -> web.Response:

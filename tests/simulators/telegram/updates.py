@@ -36,6 +36,11 @@ class Updates:
         self._wake()
         return update_id
 
+    @property
+    def polling(self) -> bool:
+        """Whether somebody waits for updates."""
+        return self._poll is not None
+
     def repeat(self, update: JSON) -> None:
         """Deliver an update that has its number already once more, acknowledged or not."""
         (self.pending if self.webhook_url else self._again).append(update)
