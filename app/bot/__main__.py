@@ -24,6 +24,7 @@ from app.bot.lanes import Lanes
 from app.bot.outage import Outage
 from app.bot.polling import Polling
 from app.bot.settings import BotSettings
+from app.bot.tasks import end
 from app.bot.telegram import make_bot
 from app.bot.texts import Texts
 from app.core import logs
@@ -46,59 +47,62 @@ DRAIN: Final = 3.0
 logger = logging.getLogger("app.bot")
 
 
-async def run(settings: BotSettings) -> None:
-    """Be the bot until cancelled.
+async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
+    """Be the bot until cancelled; whatever is to be ended after that, and in which order, is put on the stack.
 
     Raises:
         ConfigurationError: Telegram does not know the token.
     """
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        tasks.create_task(_feed_watchdog())
-        redis = await stack.enter_async_context(queue_redis(settings))
-        rq = stack.enter_context(rq_redis(settings))
-        cache_url, credentials = str(settings.cache_redis_url), settings.redis_options()
-        cache = await stack.enter_async_context(
-            AsyncRedis.from_url(cache_url, socket_timeout=SOCKET_TIMEOUT, **credentials)
-        )
-        bot = make_bot(settings)
-        stack.push_async_callback(bot.session.close)
-        await _wait_for("Redis (queue)", redis.ping)
-        await _wait_for("Redis (cache)", cache.ping)
-        await _wait_for("Telegram", partial(_greet, bot))
-        texts = Texts()
-        await bot.delete_webhook(drop_pending_updates=False)  # left from another mode, it would forbid polling
-        await publish_commands(bot, texts)
+    tasks = [asyncio.create_task(_feed_watchdog())]
+    stack.push_async_callback(end, tasks)
+    redis = await stack.enter_async_context(queue_redis(settings))
+    rq = stack.enter_context(rq_redis(settings))
+    cache_url, credentials = str(settings.cache_redis_url), settings.redis_options()
+    cache = await stack.enter_async_context(
+        AsyncRedis.from_url(cache_url, socket_timeout=SOCKET_TIMEOUT, **credentials)
+    )
+    bot = make_bot(settings)
+    stack.push_async_callback(bot.session.close)
+    await _wait_for("Redis (queue)", redis.ping)
+    await _wait_for("Redis (cache)", cache.ping)
+    await _wait_for("Telegram", partial(_greet, bot))
+    texts = Texts()
+    await bot.delete_webhook(drop_pending_updates=False)  # left from another mode, it would forbid polling
+    await publish_commands(bot, texts)
 
-        requests, conversations = RequestStore(redis), Conversations(redis)
-        limiter = RateLimiter(cache_url, settings.rate_limit_max_requests, settings.rate_limit_window, **credentials)
-        lanes, answers = Lanes(UPDATES_AT_ONCE), Lanes(ANSWERS_AT_ONCE)
-        stack.push_async_callback(_drain, lanes, answers)
-        delivery = Delivery(
-            bot,
-            EventReader(redis, settings.bot_name, claim_after=CLAIM_AFTER),
-            requests,
-            conversations,
-            MediaStore(settings.media_url),
-            texts,
-            settings.bot_name,
-            answers,
-        )
-        dispatcher = make_dispatcher(
-            texts,
-            settings=settings,
-            intake=Intake(redis, rq, requests, conversations, limiter),
-            conversations=conversations,
-            delivery=delivery,
-        )
+    requests, conversations = RequestStore(redis), Conversations(redis)
+    limiter = RateLimiter(cache_url, settings.rate_limit_max_requests, settings.rate_limit_window, **credentials)
+    updates, answers = Lanes(UPDATES_AT_ONCE), Lanes(ANSWERS_AT_ONCE)
+    stack.push_async_callback(_drain, updates, answers)
+    delivery = Delivery(
+        bot,
+        EventReader(redis, settings.bot_name, claim_after=CLAIM_AFTER),
+        requests,
+        conversations,
+        MediaStore(settings.media_url),
+        texts,
+        settings.bot_name,
+        answers,
+    )
+    dispatcher = make_dispatcher(
+        texts,
+        settings=settings,
+        intake=Intake(redis, rq, requests, conversations, limiter),
+        conversations=conversations,
+        delivery=delivery,
+    )
 
-        async def handle(update: RawUpdate) -> None:
-            await dispatcher.feed_raw_update(bot, update)
+    async def handle(update: RawUpdate) -> None:
+        await dispatcher.feed_raw_update(bot, update)
 
-        inbox = Inbox(redis, settings.bot_name, handle, lanes)
-        polling = Polling(bot, inbox, handle, dispatcher.resolve_used_update_types())
-        tasks.create_task(inbox.run())
-        tasks.create_task(delivery.run())
-        tasks.create_task(polling.run(_tell_ready))
+    inbox = Inbox(redis, settings.bot_name, handle, updates)
+    polling = Polling(bot, inbox, handle, dispatcher.resolve_used_update_types())
+    readers = [inbox.run(), delivery.run(), polling.run(_tell_ready)]
+    tasks += [asyncio.create_task(reader) for reader in readers]
+    stack.push_async_callback(end, tasks)  # before the lanes are drained, so that nothing new comes
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    for task in done:
+        task.result()
 
 
 async def _greet(bot: Bot) -> None:
@@ -142,17 +146,17 @@ async def _drain(*lanes: Lanes) -> None:
 
 async def serve(settings: BotSettings) -> None:
     """Run the bot until SIGTERM or SIGINT."""
-    bot = asyncio.create_task(run(settings))
-
-    def stop() -> None:
-        notify("STOPPING=1", "STATUS=Stopping")
-        bot.cancel()
-
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    await asyncio.wait([bot])
-    if not bot.cancelled():
-        bot.result()
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        bot = asyncio.create_task(run(settings, stack))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([bot, stopped], return_when=asyncio.FIRST_COMPLETED)
+        notify("STOPPING=1", "STATUS=Stopping")
+        await end([bot, stopped])
+        if not bot.cancelled():
+            bot.result()
 
 
 def main() -> int:
@@ -168,10 +172,10 @@ def main() -> int:
     )
     try:
         asyncio.run(serve(settings))
-    except Exception as error:
-        if isinstance(error, ExceptionGroup) and (refused := error.subgroup(ConfigurationError)):
-            logger.critical("the bot can't start: %s", refused.exceptions[0])
-            return EXIT_CONFIG
+    except ConfigurationError as error:
+        logger.critical("the bot can't start: %s", error)
+        return EXIT_CONFIG
+    except Exception:
         logger.exception("the bot broke down")
         return 1
     logger.info("stopped")

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.bot.tasks import end
 from app.core import redis_keys
 from app.core.requests import TERMINAL_TTL
 
@@ -91,8 +92,7 @@ class Conversations:
         try:
             yield
         finally:
-            keeper.cancel()
-            await asyncio.wait([keeper])
+            await end([keeper])
 
     async def picture_sent(self, request_id: str, count: int) -> None:
         """Note that ``count`` pictures have been sent in all."""

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 
+from app.bot.tasks import end
+
 Work = Callable[[], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
@@ -31,10 +33,7 @@ class Lanes:
         self._draining = True
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+            await end(late)
 
     async def _run(self, work: Work, before: asyncio.Task[None] | None) -> None:
         if before is not None:
