@@ -113,6 +113,8 @@ class Lab:
             # Ansible's own master connections are known by address only: they would outlive a VPS and serve the next
             # one at its address, or one in another checkout's lab. Without them the ssh configuration's are used.
             "ANSIBLE_SSH_ARGS": f"-F {self.ssh_configuration}",
+            # Molecule keeps its state here, by the checkout's last name only; and it should end with the lab.
+            "ANSIBLE_HOME": str(self.directory / "ansible"),
         }
 
     def command(self, *command: str) -> list[str]:
