@@ -133,7 +133,12 @@ def test_shares_of_errors(fal: Fal) -> None:
 
 
 def test_a_wrong_knob_is_refused(fal: Fal) -> None:
-    for path, body in [("faults", {"kind": "no-such"}), ("settings", {"no_such": 1}), ("faults", {"x": 1})]:
+    for path, body in [
+        ("faults", {"kind": "no-such"}),
+        ("settings", {"no_such": 1}),
+        ("faults", {"x": 1}),
+        ("settings", {"errors": [{"kind": "no-such", "share": 1}]}),
+    ]:
         assert fal.anyone.post(f"{fal.url}/control/{path}", json=body).status_code == 400
 
 

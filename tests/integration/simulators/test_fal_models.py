@@ -5,9 +5,11 @@ import io
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 from PIL import Image
 
 from tests.simulators.fal.models import MODELS
+from tests.simulators.fal.pictures import bomb
 
 from .conftest import CREATE, Fal, picture
 
@@ -79,6 +81,7 @@ def test_a_picture_has_the_bytes_asked_for_and_every_job_its_own(fal: Fal) -> No
         ("fal-ai/retoucher", {}, "image_url", "missing"),
         ("fal-ai/retoucher", {"image_url": "http://127.0.0.1:1/x"}, "image_url", "file_download_error"),
         ("fal-ai/retoucher", {"image_url": inline(b"no picture")}, "image_url", "image_load_error"),
+        ("fal-ai/retoucher", {"image_url": inline(bomb())}, "image_url", "image_load_error"),
     ],
 )
 def test_bad_input_is_taken_at_submit_and_refused_at_the_result(
@@ -90,6 +93,25 @@ def test_bad_input_is_taken_at_submit_and_refused_at_the_result(
     assert (detail["loc"], detail["type"]) == (["body", where], kind)
     assert {"msg", "url", "input"} <= detail.keys()
     assert fal.counts()["billed"] == 0
+
+
+anything = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.text(max_size=9),
+    lambda inner: strategies.lists(inner, max_size=3) | strategies.dictionaries(strategies.text(), inner),
+    max_leaves=4,
+)
+inputs = ["prompt", "image_url", "image_urls", "image_size", "num_images", "aspect_ratio", "scale", "seed"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    endpoint=strategies.sampled_from(sorted(MODELS)),
+    payload=strategies.dictionaries(strategies.sampled_from(inputs), anything),
+)
+def test_any_input_at_all_ends_in_an_answer(fal: Fal, endpoint: str, payload: dict[str, Any]) -> None:
+    fal.simulator.post("/control/settings", median_s=0.001, p95_s=0.001)
+    job = fal.http.post(f"{fal.url}/{endpoint}", json=payload).json()
+    assert fal.result(job).status_code in (200, 422)
 
 
 def test_an_input_may_be_an_upload(fal: Fal) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from .faults import ENDINGS, Ending
 from .jobs import Job
 from .models import MODELS, InputError, Model, input_urls, output_format, output_size, picture_count
-from .pictures import Pictures, Shape, hue_of, measure
+from .pictures import SIDE_MOST, Pictures, Shape, hue_of, measure
 from .settings import Settings
 from .storage import Storage
 
@@ -56,7 +56,7 @@ class Answers:
             raise InputError("image_url", "Failed to load the image.", "image_load_error", url) from None
 
     def _shape(self, width: int, height: int, kind: str, job: Job, number: int) -> Shape:
-        shrink = min(1.0, self._settings.picture_side_max / max(width, height))
+        shrink = min(1.0, min(self._settings.picture_side_max, SIDE_MOST) / max(width, height))
         size = self._settings.picture_bytes
         hue = hue_of(f"{job.prompt}{number}")
         return Shape(max(1, int(width * shrink)), max(1, int(height * shrink)), kind, size, hue)

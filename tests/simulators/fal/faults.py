@@ -71,7 +71,7 @@ CANCELLED = Ending(499, "client_cancelled", "Request was cancelled by the client
 
 CALLS = ("submit", "status", "result", "cancel", "token", "upload", "file")
 CALL_KINDS = ("status", "drop_answer", "drop_request", "delay_answer")
-_MARKER = re.compile(r"\[sim:(\w+)(?:=([\d.]+))?\]")
+_MARKER = re.compile(r"\[sim:(\w+)(?:=(\d+(?:\.\d+)?))?\]")
 
 
 @dataclass

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-_SIDE_MOST = 8192
+SIDE_MOST = 8192
+"""Pixels; larger pictures are not drawn."""
 _HUES = 6
 
 
@@ -28,7 +29,7 @@ class Shape:
 
 def _draw(shape: Shape, rows: int) -> bytes:
     """Draw gradients whose lowest `rows` rows are noise, which no encoder makes small."""
-    width, height = min(shape.width, _SIDE_MOST), min(shape.height, _SIDE_MOST)
+    width, height = shape.width, shape.height
     down = Image.linear_gradient("L").resize((width, height))
     across = Image.linear_gradient("L").transpose(Image.Transpose.ROTATE_90).resize((width, height))
     bands = [down, across, Image.new("L", (width, height), 96)]
@@ -126,6 +127,9 @@ def bomb() -> bytes:
 
 
 def measure(data: bytes) -> tuple[int, int]:
-    """Give width and height of a picture; an OSError says that it is none."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return picture.size
+    """Give width and height of a picture; an OSError says that it is none or too large."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.size
+    except Image.DecompressionBombError as error:
+        raise OSError(str(error)) from error

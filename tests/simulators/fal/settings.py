@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from .faults import ENDINGS
+
 
 @dataclass
 class Settings:
@@ -33,6 +35,9 @@ class Settings:
         unknown = values.keys() - {knob.name for knob in fields(self)}
         if unknown:
             raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
+        kinds = {error["kind"] for error in values.get("errors", [])} - ENDINGS.keys()
+        if kinds:
+            raise ValueError(f"no such kind of error: {', '.join(sorted(kinds))}")
         for name, value in values.items():
             setattr(self, name, value)
 

@@ -1,7 +1,6 @@
 """Uploads: tokens, stored files, and how a model fetches its inputs."""
 
 import base64
-import binascii
 import mimetypes
 import secrets
 import time
@@ -56,7 +55,7 @@ class Storage:
         if url.startswith("data:"):
             try:
                 return base64.b64decode(url.partition(",")[2], validate=True)
-            except binascii.Error:
+            except ValueError:
                 return None
         ours = self.files.get(url.rpartition("/files/")[2])
         if ours:
