@@ -137,7 +137,9 @@ def main() -> None:
             systemd.call("daemon-reload")
         if stop:
             systemd.call("disable", "--now", "--quiet", "--", *stop)
-            systemd.call("reset-failed", "--", *stop)
+            failed = [unit for unit, row in systemd.show(stop).items() if row["ActiveState"] == "failed"]
+            if failed:
+                systemd.call("reset-failed", "--", *failed)
         if enable:
             systemd.call("enable", "--quiet", "--", *enable)
         if restart:
