@@ -1,6 +1,7 @@
 """Updates on their way to the bot: long polling or webhook, never both."""
 
 import asyncio
+import time
 from typing import Any
 
 from .errors import ApiError, conflict
@@ -14,8 +15,9 @@ _WEBHOOK = "can't use getUpdates method while webhook is active; use deleteWebho
 class Updates:
     """The updates that the bot has not acknowledged, oldest first."""
 
-    def __init__(self, next_id: int = 700_000_001) -> None:
-        self.next_id = next_id
+    def __init__(self) -> None:
+        # A simulator that is started anew must not use ids again: the bot knows updates by them.
+        self.next_id = int(time.time())
         self.pending: list[JSON] = []
         self.allowed: list[str] | None = None
         self.webhook_url = ""
