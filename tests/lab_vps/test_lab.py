@@ -99,7 +99,7 @@ def test_memory_is_the_plans(lab: Lab) -> None:
 
 def test_vpss_reach_each_other_the_bridge_and_the_world(lab: Lab) -> None:
     lab.ssh("one", "apt-get update -qq --error-on=any")
-    release = f"{read_machine().mirror.main}/dists/trixie/Release"
+    release = f"{read_machine().mirror.main}dists/trixie/Release"
     assert lab.run(sys.executable, "-c", FETCH, release).stdout == "200\n"
     reach = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10)"
     lab.ssh("one", f"python3 -c '{reach}' 10.0.2.12 22")
