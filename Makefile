@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration molecule up down lab-ssh lab-down lock clean
+.PHONY: help demo test lint unit integration molecule bench up down lab-ssh lab-down lock clean
 
 # Options: TARGET=local (demo without a VPS), DISTRIBUTION=bookworm (the lab's Debian), VPS=no (tests without VPSs),
 # CMD='...' (for lab-ssh).
@@ -47,6 +47,10 @@ ifneq ($(VPS),no)
 	$(PYTHON) -m tests.lab --lab molecule exec -- molecule test --all
 	$(PYTHON) -m tests.lab --lab molecule destroy --all
 endif
+
+bench: $(READY) ## Our workers beside stock RQ, and the polling schedules (25 minutes; docs/benchmarks.md)
+	$(PYTHON) -m tests.bench polling
+	$(PYTHON) -m tests.bench worker
 
 up: $(READY) ## The stack without systemd, for development
 	@$(PYTHON) -m tests.stack up

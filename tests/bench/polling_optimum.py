@@ -5,7 +5,7 @@ Nothing is sampled: costs are integrals in closed form, and the optimum is a dyn
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
@@ -115,9 +115,3 @@ class LogNormal:
 def looks(intervals: Iterable[float]) -> Iterator[float]:
     """Return the times of looks with these waits before each."""
     return itertools.accumulate(intervals)
-
-
-def sampled_cost(looks: Sequence[float], run_time: float) -> tuple[int, float]:
-    """Return looks and delay in seconds of one request that ran ``run_time`` seconds."""
-    number = next(index for index, look in enumerate(looks, 1) if look >= run_time)
-    return number, looks[number - 1] - run_time
