@@ -4,7 +4,9 @@ from typing import Final
 
 from redis import Redis
 from rq import Queue, Retry
-from rq.exceptions import DuplicateJobError
+from rq.command import send_stop_job_command
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 QUEUE_HIGH: Final = "img_queue_high"
@@ -21,6 +23,8 @@ RESULT_TTL: Final = 3600
 """Seconds that RQ keeps a finished job; the request's own record lives on."""
 FAILURE_TTL: Final = 7 * 24 * 3600
 """Seconds that RQ keeps a failed job."""
+RETRY_AFTER: Final = (2, 10, 30)
+"""Seconds before each repetition of a job that broke unexpectedly (what the job handles itself is never repeated)."""
 
 
 def enqueue(redis: Redis, request_id: str, queue: str = QUEUE) -> bool:
@@ -38,9 +42,25 @@ def enqueue(redis: Redis, request_id: str, queue: str = QUEUE) -> bool:
             timeout=JOB_TIMEOUT,
             result_ttl=RESULT_TTL,
             failure_ttl=FAILURE_TTL,
-            retry=Retry(max=3),  # spent only on what the worker did not handle itself
+            retry=Retry(max=len(RETRY_AFTER), interval=list(RETRY_AFTER)),
             unique=True,
         )
     except DuplicateJobError:
         return False
     return True
+
+
+def stop(redis: Redis, request_id: str) -> None:
+    """Take a cancelled request's job out of its queue, or tell the worker that runs it to stop.
+
+    Only spares work: the request's record decides what becomes of it (``RequestStore.cancel``), so that it does not
+    matter if the job moves on, or ends, in this very moment.
+    """
+    try:
+        job = Job.fetch(request_id, connection=redis, serializer=JSONSerializer)
+        if job.get_status() is JobStatus.STARTED:
+            send_stop_job_command(redis, request_id, serializer=JSONSerializer)
+        elif job.get_status() in {JobStatus.QUEUED, JobStatus.SCHEDULED}:
+            job.cancel()
+    except (NoSuchJobError, InvalidJobOperation):
+        pass

@@ -1,12 +1,27 @@
 """Redis clients with the settings that both sides share."""
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from app.core.settings import CoreSettings
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+REDIS_AWAY: Final = (RedisConnectionError, RedisTimeoutError, ResponseError)
+"""Errors that pass: Redis is gone, loading, or refuses for now (full memory, full disk, a changed password)."""
 
 SOCKET_TIMEOUT = 15.0
 """Seconds without an answer after which a connection counts as dead; longer than any blocking read here."""
@@ -34,3 +49,20 @@ def rq_redis(settings: CoreSettings) -> Redis:
         retry=Retry(NoBackoff(), 0),
         **settings.redis_options(),
     )
+
+
+async def until_answered(call: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:
+    """Repeat a call to Redis until it is answered; call ``on_wait`` before each wait. Says once that it waits.
+
+    A call may have taken effect although its answer was lost, so it must be one that can be repeated.
+    """
+    delay = 0.1
+    while True:
+        try:
+            return await call()
+        except REDIS_AWAY as error:
+            if delay == 0.1:  # the first time
+                log.warning("waiting for Redis: %s: %s", type(error).__name__, error)
+            on_wait()
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, 2.0)

@@ -5,8 +5,9 @@ the state it leaves and, for a worker, that the worker still holds the job's lea
 change is appended by the same script. So a change and its event happen together, once, or not at all::
 
     queued -> submitting -> submitted -> stored -> done
-       |          |             |           |
-       +----------+-------------+-----------+--> failed | cancelled
+     | ^ ^        |          |  |           |
+     | | +--------+----------+  |           |          (fal did not take it; the model failed in passing)
+     +------------+-------------+-----------+--> failed | cancelled
 """
 
 import json
@@ -93,7 +94,12 @@ class FalRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """Everything known of a request. ``media`` are keys of the stored results."""
+    """Everything known of a request.
+
+    ``media`` are keys of the stored results; ``submits`` counts the submits that fal took or may have taken since the
+    request was last queued, the last of them begun at ``submitting_at`` (Unix s); ``model_failures`` counts requests
+    that fal took and the model failed.
+    """
 
     request: ImageRequest
     state: RequestState
@@ -101,6 +107,8 @@ class RequestRecord:
     media: tuple[str, ...] = ()
     reason: FailureReason | None = None
     submits: int = 0
+    submitting_at: float = 0.0
+    model_failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +121,16 @@ class Lease:
 
 # KEYS: record, events, lease set. ARGV: execution ('' = no lease needed), new state, comma-separated states it may
 # be entered from, time to live of the record (0 = keep), event's type ('' = none), stream length, pairs to set...
+# A lease holds as long as it stands in its set, even past its end: whoever takes the job over removes it first.
 _ADVANCE: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'missing' end
-if ARGV[1] ~= '' then
-  local ends, now = redis.call('ZSCORE', KEYS[3], ARGV[1]), redis.call('TIME')
-  if not ends or tonumber(ends) < tonumber(now[1]) + tonumber(now[2]) / 1e6 then return 'lease-lost' end
-end
+if ARGV[1] ~= '' and not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return 'lease-lost' end
 if not string.find(',' .. ARGV[3] .. ',', ',' .. state .. ',', 1, true) then return state end
+local told = ARGV[5] == 'started' and redis.call('HEXISTS', KEYS[1], ARGV[2] .. '_at') == 1
 redis.call('HSET', KEYS[1], 'state', ARGV[2], unpack(ARGV, 7))
 if ARGV[4] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[4]) end
-if ARGV[5] ~= '' then
+if ARGV[5] ~= '' and not told then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'type', ARGV[5], 'request_id',
              redis.call('HGET', KEYS[1], 'id'))
 end
@@ -160,6 +167,8 @@ class RequestStore:
             media=tuple(json.loads(data.get("media", "[]"))),
             reason=FailureReason(data["reason"]) if data.get("reason") else None,
             submits=int(data.get("submits", 0)),
+            submitting_at=float(data.get("submitting_at", 0)),
+            model_failures=int(data.get("model_failures", 0)),
         )
 
     async def begin_submit(self, request_id: str, lease: Lease, submits: int) -> bool:
@@ -169,11 +178,18 @@ class RequestStore:
             entered_from=(RequestState.QUEUED, RequestState.SUBMITTING),
         )  # fmt: skip
 
-    async def undo_submit(self, request_id: str, lease: Lease) -> bool:
-        """Note that fal surely did not take the request: it may be submitted again."""
+    async def undo_submit(self, request_id: str, lease: Lease, submits: int) -> bool:
+        """Note that fal surely did not take the last submit; ``submits`` is how many it may have taken before."""
         return await self._move(
-            request_id, RequestState.QUEUED, lease=lease, entered_from=(RequestState.SUBMITTING,), submits=0
+            request_id, RequestState.QUEUED, lease=lease, entered_from=(RequestState.SUBMITTING,), submits=submits
         )
+
+    async def model_failed(self, request_id: str, lease: Lease, failures: int) -> bool:
+        """Note that the model failed in passing, for the ``failures``-th time: it may be submitted again."""
+        return await self._move(
+            request_id, RequestState.QUEUED, lease=lease, entered_from=(RequestState.SUBMITTED,),
+            submits=0, fal="", model_failures=failures,
+        )  # fmt: skip
 
     async def submitted(self, request_id: str, fal: FalRequest) -> bool:
         """Record what fal answered, and emit ``started``.
@@ -226,7 +242,7 @@ class RequestStore:
         """Enter ``state`` if the present one allows it; return whether it did.
 
         Raises:
-            LeaseLostError: the lease is not held, or has run out.
+            LeaseLostError: the lease is not held.
         """
         answer = await self._advance(
             keys=[redis_keys.request(request_id), redis_keys.EVENTS, lease.key if lease else redis_keys.EVENTS],

@@ -1,5 +1,6 @@
 """Tell systemd about this process (protocol: sd_notify(3)). Does nothing where systemd did not ask."""
 
+import contextlib
 import os
 import socket
 
@@ -11,7 +12,8 @@ def notify(*lines: str) -> None:
         return
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    with channel, contextlib.suppress(OSError):  # nobody listens, or not fast enough: no reason to stop working
         channel.connect(address)
         channel.sendall("\n".join(lines).encode())
 

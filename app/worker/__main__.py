@@ -4,8 +4,10 @@ import logging
 import sys
 from random import SystemRandom
 
+from rq.timeouts import JobTimeoutException
+
 from app.core import logs
-from app.core.errors import ConfigurationError
+from app.core.errors import ConfigurationError, RequestFailedError
 from app.core.media import MediaStore
 from app.core.polling_config import PollingConfig
 from app.core.queues import JOB_FUNCTION, QUEUES
@@ -18,6 +20,7 @@ from app.worker.fal_queue import FalQueue
 from app.worker.fal_uploads import Uploader
 from app.worker.image_worker import ImageWorker
 from app.worker.latency import LatencyLog
+from app.worker.patience import Patience
 from app.worker.request_cap import RequestCap
 from app.worker.settings import WorkerSettings
 
@@ -26,25 +29,29 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
     """Put a worker together.
 
     Raises:
-        ConfigurationError: an endpoint's shape is unknown.
+        ConfigurationError: an endpoint's shape is unknown, or there is no media store.
     """
     endpoints = models.choose_endpoints(settings.models)
+    try:
+        media = MediaStore(settings.media_url)
+    except Exception as error:  # each of obstore's stores has errors of its own
+        raise ConfigurationError(f"IMAGEBOT_MEDIA_URL: no media store there: {str(error).splitlines()[0]}") from error
     key = settings.fal_key.get_secret_value()
+    random = SystemRandom()
     redis = queue_redis(settings)
     store = RequestStore(redis)
     image_worker = ImageWorker(
         redis=redis,
         store=store,
-        media=MediaStore(settings.media_url),
+        media=media,
         fal=FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts),
         upload=Uploader(key, str(settings.fal_storage_url), str(settings.fal_cdn_url)),
-        cap=RequestCap(redis, settings.fal_requests_per_second),
+        patience=Patience(RequestCap(redis, settings.fal_requests_per_second), settings.fal_retries, random),
         latency=LatencyLog(redis, aware=settings.polling_aware),
         endpoints=endpoints,
-        polling=PollingConfig(),
+        polling=PollingConfig(settings.poll_interval_initial, settings.poll_interval_max),
         submit_repeats=settings.fal_submit_repeats,
-        retries=settings.fal_retries,
-        random=SystemRandom(),
+        random=random,
     )
     return ConcurrentWorker(
         QUEUES,
@@ -56,6 +63,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         cap=settings.fal_concurrency,
         low_share=settings.low_priority_share,
         shutdown_grace=settings.shutdown_grace,
+        final=(RequestFailedError, JobTimeoutException),
         on_failure=image_worker.fail,
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
 
 from redis.asyncio import Redis
 from rq.executions import Execution
@@ -12,14 +12,20 @@ from rq.queue import Queue
 
 from app.core import redis_keys
 from app.core.requests import Lease
-from app.worker.leases import WAITING_FIELD, Claim
+from app.worker.leases import EXECUTION_TTL, WAITING_FIELD, Claim
 
-STOP: Final = "stop"
-"""Message of the ``CancelledError`` in a job that was told to stop (``rq``'s stop command)."""
-HAND_BACK: Final = "hand-back"
-"""... in a job that goes back to its queue: another worker will go on with it."""
-LOST: Final = "lost"
-"""... in a job whose lease is gone: another worker has it."""
+
+class Ending(StrEnum):
+    """Why the worker itself cancels a job; or that nothing can any more."""
+
+    STOP = "stopped"
+    """It was told to (``rq``'s stop command)."""
+    HAND_BACK = "handed back"
+    """The worker stops: another will go on with the job."""
+    LOST = "lost"
+    """The lease is gone: another worker has the job."""
+    RECORDING = "recording"
+    """The job's outcome is known and is being recorded: no longer to be cancelled."""
 
 
 @dataclass(slots=True)
@@ -31,8 +37,10 @@ class Running:
     queue: Queue
     execution: Execution
     task: "asyncio.Task[None] | None" = None
-    cancelled_as: str | None = None
-    """Why the job was cancelled by the worker, if it was: ``STOP``, ``HAND_BACK`` or ``LOST``."""
+    ending: Ending | None = None
+    broken: Exception | None = None
+    """Why the job's hash could not be read, if so."""
+    waiting: bool = False
 
     @property
     def lease(self) -> Lease:
@@ -41,13 +49,18 @@ class Running:
 
     async def set_waiting(self, redis: Redis, waiting: bool) -> None:
         """Note whether the job does nothing but wait: then it is not to blame if its worker dies."""
-        await redis.hset(self.execution.key, WAITING_FIELD, int(waiting))
+        if waiting != self.waiting:
+            async with redis.pipeline() as pipeline:
+                pipeline.hset(self.execution.key, WAITING_FIELD, int(waiting))
+                pipeline.expire(self.execution.key, EXECUTION_TTL)  # even if another worker has taken the job over
+                await pipeline.execute()
+            self.waiting = waiting
 
-    def cancel(self, why: str) -> None:
-        """Cancel the job, unless it has been cancelled already."""
-        if self.cancelled_as is None and self.task is not None:
-            self.cancelled_as = why
-            self.task.cancel(why)
+    def cancel(self, ending: Ending) -> None:
+        """Cancel the job, unless it is ending already."""
+        if self.ending is None and self.task is not None:
+            self.ending = ending
+            self.task.cancel()
 
 
 current: ContextVar[Running] = ContextVar("current")

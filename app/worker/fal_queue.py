@@ -22,9 +22,11 @@ PICTURE_MAX_BYTES: Final = 50 * 1024 * 1024
 """Bytes of one result that are accepted."""
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0, pool=None)
-_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=60)
+# Idle connections go before servers drop them: a submit on one that is just being closed has an unknown outcome.
+_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=20)
 _BAD_INPUT_CODES: Final = frozenset({400, 413, 415, 422})
 _PASSING_CODES: Final = frozenset({408, 429, 500, 502, 503, 504})
+_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 _REQUEST_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -34,6 +36,10 @@ class TransientFalError(ImagebotError):
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class ModelFailedError(ImagebotError):
+    """The model, or what runs it, failed in a way that may pass: fal repeats this answer, so submit anew."""
 
 
 class SubmitOutcomeUnknownError(ImagebotError):
@@ -82,21 +88,24 @@ class FalQueue:
 
         Raises:
             TransientFalError: fal surely did not take it.
-            SubmitOutcomeUnknownError: it was sent and no answer came.
+            SubmitOutcomeUnknownError: it was sent and no answer came, or none that can be read.
             RequestFailedError: fal refused it.
         """
         try:
             response = await self._api.post(f"/{endpoint}", json=dict(payload))
         except _REQUEST_UNSENT as error:
             raise TransientFalError(f"submit: {type(error).__name__}") from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise SubmitOutcomeUnknownError(f"submit: {type(error).__name__}") from error
         if response.status_code in (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT):
             raise SubmitOutcomeUnknownError(f"submit: HTTP {response.status_code}")  # the answer was lost on its way
         self._check(response, "submit")
-        data = response.json()
-        urls = {name: self._own(data[name]) for name in ("status_url", "response_url", "cancel_url")}
-        return FalRequest(request_id=data["request_id"], endpoint=endpoint, submitted_at=time.time(), **urls)
+        try:
+            data = response.json()
+            urls = {name: self._own(data[name]) for name in ("status_url", "response_url", "cancel_url")}
+            return FalRequest(request_id=data["request_id"], endpoint=endpoint, submitted_at=time.time(), **urls)
+        except _UNREADABLE as error:
+            raise SubmitOutcomeUnknownError(f"submit: unreadable answer: {type(error).__name__}") from error
 
     async def status(self, request: FalRequest) -> FalProgress:
         """Ask how far a request is.
@@ -107,24 +116,28 @@ class FalQueue:
         """
         response = await self._get(request.status_url, "status")
         self._check(response, "status")
-        data = response.json()
         try:
-            status = FalStatus(data["status"])
-        except ValueError:
-            raise TransientFalError(f"status: unknown status {data['status']!r}") from None
-        return FalProgress(status, (data.get("metrics") or {}).get("inference_time"))
+            data = response.json()
+            return FalProgress(FalStatus(data["status"]), (data.get("metrics") or {}).get("inference_time"))
+        except _UNREADABLE as error:
+            raise TransientFalError(f"status: unreadable answer: {type(error).__name__}") from error
 
     async def result(self, request: FalRequest) -> dict[str, Any]:
         """Return a completed request's result: the model's own answer.
 
         Raises:
-            TransientFalError: not to be had now, or the model failed in a way that may pass.
-            RequestFailedError: the model refused the input.
+            TransientFalError: not to be had now.
+            ModelFailedError: the model failed in a way that may pass.
+            RequestFailedError: the model refused the input, or its answer can't be read.
         """
         response = await self._get(request.response_url, "result")
+        if response.is_server_error and (kind := _error_type(response)):
+            raise ModelFailedError(f"result: HTTP {response.status_code} {kind}")
         self._check(response, "result")
-        answer: dict[str, Any] = response.json()
-        return answer
+        try:
+            return dict(response.json())
+        except _UNREADABLE as error:
+            raise RequestFailedError(FailureReason.INTERNAL, "result: unreadable answer") from error
 
     async def cancel(self, request: FalRequest) -> None:
         """Ask fal to drop a request; a running one may complete all the same.
@@ -134,7 +147,7 @@ class FalQueue:
         """
         try:
             await self._api.put(request.cancel_url)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise TransientFalError(f"cancel: {type(error).__name__}") from error
 
     async def fetch(self, url: str) -> bytes:
@@ -144,7 +157,7 @@ class FalQueue:
             TransientFalError: fetch again later.
             RequestFailedError: the host is not allowed, or the file is too large or gone.
         """
-        target = httpx.URL(url)
+        target = self._parsed(url)
         if target.scheme not in {"https", self._queue_url.scheme} or not any(
             fnmatch(target.host, host) for host in self._media_hosts
         ):
@@ -158,18 +171,18 @@ class FalQueue:
                     if len(data) > PICTURE_MAX_BYTES:
                         raise RequestFailedError(FailureReason.INTERNAL, "a result larger than is accepted")
                 return bytes(data)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise TransientFalError(f"fetch: {type(error).__name__}") from error
 
     async def _get(self, url: str, what: str) -> httpx.Response:
         try:
             return await self._api.get(url)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise TransientFalError(f"{what}: {type(error).__name__}") from error
 
     def _own(self, url: str) -> str:
         """Return a URL that fal answered with, if the key may be sent there."""
-        target = httpx.URL(url)
+        target = self._parsed(url)
         if (target.scheme, target.host, target.port) != (
             self._queue_url.scheme,
             self._queue_url.host,
@@ -177,6 +190,13 @@ class FalQueue:
         ):
             raise RequestFailedError(FailureReason.INTERNAL, f"fal answered with a URL on {target.host}")
         return url
+
+    @staticmethod
+    def _parsed(url: str) -> httpx.URL:
+        try:
+            return httpx.URL(url)
+        except httpx.InvalidURL:
+            raise RequestFailedError(FailureReason.INTERNAL, "fal answered with what is no URL") from None
 
     @staticmethod
     def _check(response: httpx.Response, what: str) -> None:

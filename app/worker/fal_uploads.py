@@ -1,7 +1,10 @@
 """Pictures on their way to fal: the real fal-client does the uploads (it retries them, which costs nothing)."""
 
 import fal_client
+import httpx
 from fal_client import client as fal_client_module
+
+from app.worker.fal_queue import TransientFalError
 
 
 class Uploader:
@@ -14,5 +17,12 @@ class Uploader:
         self._client = fal_client.AsyncClient(key=key)
 
     async def __call__(self, data: bytes, content_type: str) -> str:
-        """Upload a picture; return the URL under which fal finds it."""
-        return await self._client.upload(data, content_type)
+        """Upload a picture; return the URL under which fal finds it.
+
+        Raises:
+            TransientFalError: fal's storage did not take it.
+        """
+        try:
+            return await self._client.upload(data, content_type)
+        except (httpx.HTTPError, fal_client.FalClientError) as error:
+            raise TransientFalError(f"upload: {type(error).__name__}") from error

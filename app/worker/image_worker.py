@@ -9,240 +9,249 @@ import logging
 import mimetypes
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from rq.timeouts import JobTimeoutException
 
 from app.core import redis_keys
 from app.core.errors import FailureReason, RequestFailedError
 from app.core.media import MediaStore
 from app.core.operations import Operation
 from app.core.polling_config import PollingConfig
+from app.core.redis_clients import until_answered
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestRecord, RequestState, RequestStore
 from app.worker import executions, models, pictures
-from app.worker.fal_queue import FalQueue, FalStatus, SubmitOutcomeUnknownError, TransientFalError
+from app.worker.executions import Ending
+from app.worker.fal_queue import (
+    FalProgress,
+    FalQueue,
+    FalStatus,
+    ModelFailedError,
+    SubmitOutcomeUnknownError,
+    TransientFalError,
+)
 from app.worker.latency import LatencyLog
-from app.worker.request_cap import RequestCap
+from app.worker.patience import Patience
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 SUBMIT_ANSWER_WAIT: Final = 10.0
-"""Seconds to wait for another process to record the answer to its submit, before the outcome counts as unknown."""
+"""Seconds after the beginning of a submit by another process in which it may still record the answer."""
+MODEL_FAILURES_MAX: Final = 2
+"""Requests in which the model may fail in passing before another is submitted."""
 PAUSE: Final = 60
 """Seconds without new jobs after fal said that the account is out of money."""
-BACKOFF_FIRST: Final = 1.0
-"""Seconds before the first repetition of a call that failed in passing; doubled for each further one."""
-BACKOFF_MAX: Final = 30.0
+UNKNOWN_SUBMITS: Final = "submits_unknown"
+"""Counter of submits of which nobody knows whether fal took them."""
 _REFUSALS: Final = frozenset({FailureReason.POLICY, FailureReason.BAD_INPUT})
 """Reasons that are the request's own: such a job has done its work."""
-_REDIS_AWAY: Final = (RedisConnectionError, RedisTimeoutError)
 
 
 @dataclass(slots=True)
 class ImageWorker:
-    """Makes pictures with one process' shared clients. Settings as in ``WorkerSettings``; times in seconds."""
+    """Makes pictures with one process' shared clients. Settings as in ``WorkerSettings``."""
 
     redis: Redis
     store: RequestStore
     media: MediaStore
     fal: FalQueue
     upload: Callable[[bytes, str], Awaitable[str]]
-    cap: RequestCap
+    patience: Patience
     latency: LatencyLog
     endpoints: Mapping[Operation, str]
     polling: PollingConfig
     submit_repeats: int
-    retries: int
     random: Random
+    _decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One picture at a time is decoded: a large one takes hundreds of megabytes."""
 
-    async def make_image(self, request_id: str) -> dict[str, Any]:
-        """Bring a request to its end; return what became of it, for RQ's result.
+    async def make_image(self, request_id: str) -> dict[str, str]:
+        """Bring a request to its end; return its last state, for RQ's result.
 
         Raises:
             RequestFailedError: it failed through no fault of the person's (RQ then lists the job as failed).
         """
         lease = executions.current.get().lease
-        record = await self._persist(partial(self.store.load, request_id))
-        if record is None:
-            raise RequestFailedError(FailureReason.INTERNAL, "the request's record is gone")
         try:
-            if not record.state.is_terminal:
+            record = await self._load(request_id)
+            while not record.state.is_terminal:
                 await self._go_on(record, lease)
+                record = await self._load(request_id)
         except RequestFailedError as failure:
             await self._fail(request_id, failure, lease)
             if failure.reason not in _REFUSALS:
                 raise
-            return {"failed": str(failure.reason)}
-        except asyncio.CancelledError as cancelled:
-            if cancelled.args[:1] == (executions.STOP,):
+            return {"state": RequestState.FAILED, "reason": failure.reason}
+        except asyncio.CancelledError:
+            if executions.current.get().ending is Ending.STOP:
                 await self._cancel(request_id)
             raise
-        return {"done": True}
+        return {"state": record.state}
 
     async def fail(self, job_id: str, error: Exception) -> None:
-        """End the request of a job that its worker gave up (timed out, forbidden, deadly)."""
-        timed_out = type(error).__name__ == "JobTimeoutException"
-        reason = FailureReason.TIMED_OUT if timed_out else FailureReason.INTERNAL
-        await self._cancel_at_fal(job_id)
-        if await self.store.fail(job_id, reason):
-            log.error("request %s failed: %s: %s", job_id, reason, error)
+        """End the request of a job that broke, or that its worker gave up (timed out, forbidden, deadly)."""
+        reason = FailureReason.TIMED_OUT if isinstance(error, JobTimeoutException) else FailureReason.INTERNAL
+        record = await self.store.load(job_id)
+        if record and not record.state.is_terminal:
+            await self._cancel_at_fal(record.fal if not record.media else None)
+            if await self.store.fail(job_id, reason, executions.current.get().lease):
+                log.error("request %s failed: %s: %r", job_id, reason, error)
+
+    async def _load(self, request_id: str) -> RequestRecord:
+        record = await until_answered(partial(self.store.load, request_id))
+        if record is None:
+            raise RequestFailedError(FailureReason.INTERNAL, "the request's record is gone")
+        return record
 
     async def _go_on(self, record: RequestRecord, lease: Lease) -> None:
-        request, state = record.request, record.state
-        if state in {RequestState.QUEUED, RequestState.SUBMITTING}:
-            fal_request = await self._submitted(record, lease)
-            if fal_request is None:
-                return  # it was cancelled
-            state = RequestState.SUBMITTED
-        elif record.fal is None:
-            raise RequestFailedError(FailureReason.INTERNAL, f"{state} without fal's request")
+        """Take the step that follows a state."""
+        if record.state is RequestState.QUEUED:
+            await self._submit(record, lease)
+        elif record.state is RequestState.SUBMITTING:
+            await self._resolve(record, lease)
+        elif record.state is RequestState.SUBMITTED and record.fal:
+            await self._collect(record, record.fal, lease)
+        elif record.state is RequestState.STORED:
+            await until_answered(lambda: self.store.done(record.request.id, lease))
         else:
-            fal_request = record.fal
-            log.info("request %s: going on with fal's request %s", request.id, fal_request.request_id)
-        if state is RequestState.SUBMITTED:
-            media = await self._result(request, fal_request)
-            await self._persist(lambda: self.store.stored(request.id, lease, media))
-        await self._persist(lambda: self.store.done(request.id, lease))
+            raise RequestFailedError(FailureReason.INTERNAL, f"{record.state} without fal's request")
 
     # -- submit -------------------------------------------------------------------------------------------------
 
-    async def _submitted(self, record: RequestRecord, lease: Lease) -> FalRequest | None:
-        """Return fal's request: submitted now, or by a process that died or was stopped before it could tell."""
-        request, submits = record.request, record.submits
-        if record.state is RequestState.SUBMITTING:
-            late = await self._late_answer(request.id)
-            if late is not None:
-                return late.fal
-            self._unknown(request.id, submits)
+    async def _submit(self, record: RequestRecord, lease: Lease) -> None:
+        """Hand a request in; repeat what fal surely did not take."""
+        request, submits, attempt = record.request, record.submits, 0
         endpoint = self.endpoints[request.operation]
         payload = models.MODELS[endpoint].payload(request, await self._upload_inputs(request))
-        for attempt in range(self.retries + 1):
-            submits += 1
-            if not await self._persist(partial(self.store.begin_submit, request.id, lease, submits)):
-                return None
+        await until_answered(partial(executions.current.get().set_waiting, self.redis, True))
+        while True:
+            await self.patience.turn()
             try:
-                return await _to_its_end(self._submit_once(request.id, endpoint, payload))
+                await _to_its_end(self._submit_once(request.id, lease, submits, endpoint, payload))
+                return
             except TransientFalError as error:
-                submits -= 1
-                await self._persist(lambda: self.store.undo_submit(request.id, lease))
-                await self._back_off(error, attempt)
+                await self.patience.back_off(error, attempt)
             except SubmitOutcomeUnknownError as error:
-                log.warning("request %s: %s", request.id, error)
-                self._unknown(request.id, submits)
-        raise AssertionError("unreachable: the last attempt raises")
+                submits += 1
+                await self._unknown(request.id, submits, str(error))
+            attempt += 1
 
-    async def _submit_once(self, request_id: str, endpoint: str, payload: Mapping[str, Any]) -> FalRequest:
-        await self.cap.wait()
-        fal_request = await self.fal.submit(endpoint, payload)
-        await self._persist(lambda: self.store.submitted(request_id, fal_request))
-        return fal_request
+    async def _submit_once(
+        self, request_id: str, lease: Lease, submits: int, endpoint: str, payload: Mapping[str, Any]
+    ) -> None:
+        if not await until_answered(lambda: self.store.begin_submit(request_id, lease, submits + 1)):
+            return  # it has been cancelled
+        try:
+            fal_request = await self.fal.submit(endpoint, payload)
+        except TransientFalError:
+            await until_answered(lambda: self.store.undo_submit(request_id, lease, submits))
+            raise
+        if not await until_answered(lambda: self.store.submitted(request_id, fal_request)):
+            record = await self._load(request_id)
+            if record.fal != fal_request:  # cancelled meanwhile, or given up, or submitted by another
+                log.warning("request %s: nobody waits for fal's request %s", request_id, fal_request.request_id)
+                await self._cancel_at_fal(fal_request)
 
-    async def _late_answer(self, request_id: str) -> RequestRecord | None:
-        """Wait for the answer to a submit that another process sent; return None if it stays away."""
-        until = time.monotonic() + SUBMIT_ANSWER_WAIT
-        while time.monotonic() < until:
-            record = await self._persist(partial(self.store.load, request_id))
-            if record is None or record.state is not RequestState.SUBMITTING:
-                return record
+    async def _resolve(self, record: RequestRecord, lease: Lease) -> None:
+        """Find out what became of a submit whose sender died, or was stopped, before it could tell."""
+        request_id = record.request.id
+        while time.time() < record.submitting_at + SUBMIT_ANSWER_WAIT:
             await asyncio.sleep(0.5)
-        return None
+            if (await self._load(request_id)).state is not RequestState.SUBMITTING:
+                return
+        await self._unknown(request_id, record.submits, "its sender is gone")
+        await self._submit(record, lease)
 
-    def _unknown(self, request_id: str, submits: int) -> None:
-        """Allow one more submit after one whose outcome is unknown, or raise."""
-        log.warning("request %s: nobody knows whether submit %d reached fal", request_id, submits)
+    async def _unknown(self, request_id: str, submits: int, why: str) -> None:
+        """Count a submit whose outcome is unknown; allow one more, or raise."""
+        log.warning("request %s: nobody knows whether submit %d reached fal: %s", request_id, submits, why)
+        await until_answered(partial(self.redis.hincrby, redis_keys.COUNTERS, UNKNOWN_SUBMITS, 1))
         if submits > self.submit_repeats:
             raise RequestFailedError(FailureReason.OUTCOME_UNKNOWN, f"after {submits} submits")
 
     async def _upload_inputs(self, request: ImageRequest) -> list[str]:
         urls = []
         for key in request.inputs:
-            data = await self.media.get(key)
-            urls.append(await self.upload(data, mimetypes.guess_type(key)[0] or "application/octet-stream"))
+            try:
+                data = await self.media.get(key)
+            except FileNotFoundError:
+                raise RequestFailedError(FailureReason.INTERNAL, f"the input {key} is gone") from None
+            content_type = mimetypes.guess_type(key)[0] or "application/octet-stream"
+            urls.append(await self.patience.call(partial(self.upload, data, content_type)))
         return urls
 
     # -- result -------------------------------------------------------------------------------------------------
 
-    async def _result(self, request: ImageRequest, fal_request: FalRequest) -> tuple[str, ...]:
-        """Wait for a request's result and store its pictures; return their keys."""
-        running = executions.current.get()
-        await self._persist(partial(running.set_waiting, self.redis, True))
+    async def _collect(self, record: RequestRecord, fal_request: FalRequest, lease: Lease) -> None:
+        """Wait for a request's result and store its pictures; queue it again if the model failed in passing."""
+        request, running = record.request, executions.current.get()
+        await until_answered(partial(running.set_waiting, self.redis, True))
+        progress = await self._completed(fal_request)
+        try:
+            answer = await self.patience.call(lambda: self.fal.result(fal_request))
+        except ModelFailedError as error:
+            failures = record.model_failures + 1
+            log.warning("request %s: %s", request.id, error)
+            if failures > MODEL_FAILURES_MAX:
+                raise RequestFailedError(FailureReason.PROVIDER_DOWN, str(error)) from error
+            await self.patience.back_off(error, record.model_failures)
+            await until_answered(lambda: self.store.model_failed(request.id, lease, failures))
+            return
+        await until_answered(lambda: self.latency.record(fal_request, progress.inference_time))
+        await until_answered(partial(running.set_waiting, self.redis, False))
+        media = await self._stored(request.id, models.result_urls(answer))
+        log.info("request %s: %d pictures, %.1f s", request.id, len(media), time.time() - fal_request.submitted_at)
+        await until_answered(lambda: self.store.stored(request.id, lease, media))
+
+    async def _completed(self, fal_request: FalRequest) -> FalProgress:
+        """Look at a request, now and then, until fal has completed it."""
         async for wait in self.latency.waits(fal_request, self.polling, self.random):
             await asyncio.sleep(wait)
-            progress = await self._call(lambda: self.fal.status(fal_request))
+            progress = await self.patience.call(lambda: self.fal.status(fal_request))
             if progress.status is FalStatus.COMPLETED:
-                break
-        answer = await self._call(lambda: self.fal.result(fal_request))
-        await self._persist(lambda: self.latency.record(fal_request, progress.inference_time))
-        await self._persist(partial(running.set_waiting, self.redis, False))
+                return progress
+        raise AssertionError("unreachable: the waits do not end")
+
+    async def _stored(self, request_id: str, urls: list[str]) -> tuple[str, ...]:
+        """Fetch, check and store the pictures; return their keys in the media store."""
         keys = []
-        for number, url in enumerate(models.result_urls(answer)):
-            data = await self._call(partial(self.fal.fetch, url))
-            picture = await asyncio.to_thread(pictures.verify, data)
-            key = f"results/{time.strftime('%Y/%m/%d', time.gmtime())}/{request.id}-{number}.{picture.suffix}"
+        day = time.strftime("%Y/%m/%d", time.gmtime())
+        for number, url in enumerate(urls):
+            data = await self.patience.call(partial(self.fal.fetch, url))
+            async with self._decoding:
+                picture = await asyncio.to_thread(pictures.verify, data)
+            key = f"results/{day}/{request_id}-{number}.{picture.suffix}"
             await self.media.put(key, picture.data)
             keys.append(key)
-        took = time.time() - fal_request.submitted_at
-        log.info("request %s: %d pictures, %.1f s after its submit", request.id, len(keys), took)
         return tuple(keys)
 
     # -- endings ------------------------------------------------------------------------------------------------
 
     async def _fail(self, request_id: str, failure: RequestFailedError, lease: Lease) -> None:
         if failure.reason is FailureReason.OUT_OF_MONEY:
-            await self._persist(lambda: self.redis.set(redis_keys.PAUSED, str(failure.reason), ex=PAUSE))
+            await until_answered(lambda: self.redis.set(redis_keys.PAUSED, str(failure.reason), ex=PAUSE))
             log.error("fal: the account is out of money: no new jobs for %d s", PAUSE)
-        if await self._persist(lambda: self.store.fail(request_id, failure.reason, lease)):
+        if await until_answered(lambda: self.store.fail(request_id, failure.reason, lease)):
             log.warning("request %s failed: %s", request_id, failure)
 
     async def _cancel(self, request_id: str) -> None:
-        await self._cancel_at_fal(request_id)
-        await self._persist(lambda: self.store.cancel(request_id))
+        record = await self._load(request_id)
+        await self._cancel_at_fal(record.fal if not record.media else None)
+        await until_answered(lambda: self.store.cancel(request_id))
 
-    async def _cancel_at_fal(self, request_id: str) -> None:
-        """Tell fal to drop what it has of a request; if it does not hear, it draws for nothing."""
-        record = await self.store.load(request_id)
-        if record and record.fal and record.state is RequestState.SUBMITTED:
+    async def _cancel_at_fal(self, fal_request: FalRequest | None) -> None:
+        """Tell fal to drop what it has, if anything; if it does not hear, it draws for nothing."""
+        if fal_request:
             try:
-                await self.fal.cancel(record.fal)
+                await self.fal.cancel(fal_request)
             except TransientFalError as error:
-                log.warning("request %s: %s", request_id, error)
-
-    # -- calls that may fail in passing -------------------------------------------------------------------------
-
-    async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Send a request to fal under the cap; repeat it, with backoff, while it fails in passing."""
-        for attempt in range(self.retries + 1):
-            await self.cap.wait()
-            try:
-                return await call()
-            except TransientFalError as error:
-                await self._back_off(error, attempt)
-        raise AssertionError("unreachable: the last attempt raises")
-
-    async def _back_off(self, error: TransientFalError, attempt: int) -> None:
-        """Wait before the next attempt, or raise if this was the last."""
-        if attempt >= self.retries:
-            raise RequestFailedError(FailureReason.PROVIDER_DOWN, str(error)) from error
-        wait = min(BACKOFF_MAX, error.retry_after or BACKOFF_FIRST * 2**attempt)
-        await asyncio.sleep(wait * (1 + self.random.random() / 4))
-
-    @staticmethod
-    async def _persist(call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a call to Redis until it answers: what is known must be recorded."""
-        delay = 0.1
-        while True:
-            try:
-                return await call()
-            except _REDIS_AWAY:
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 2.0)
+                log.warning("fal's request %s: %s", fal_request.request_id, error)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
@@ -252,4 +261,6 @@ async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # seen: the record tells what became of it
         raise

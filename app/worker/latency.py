@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from random import Random
 from typing import Final, cast
 
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 
 from app.core import redis_keys
 from app.core.polling_config import PollingConfig, RunTimes, aware_intervals, plain_intervals
+from app.core.redis_clients import until_answered
 from app.core.requests import FalRequest
 
 KEPT: Final = 200
@@ -36,7 +38,7 @@ class LatencyLog:
 
     async def waits(self, request: FalRequest, config: PollingConfig, random: Random) -> AsyncIterator[float]:
         """Yield the seconds to wait before each look at a request; wait as told before asking for the next."""
-        past = await self._past(request.endpoint)
+        past = await until_answered(partial(self._past, request.endpoint))
         if past is None:
             intervals = plain_intervals(config, random)
         else:

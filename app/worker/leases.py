@@ -32,7 +32,6 @@ WAITING_FIELD: Final = "waiting"
 """Field of an execution's hash: 1 while the job only waits, and so can't be what its worker dies of."""
 
 _KEYS: Final = """
-local function cut(key, prefix) return string.sub(key, #prefix + 1) end
 local function execution_key(composite) return 'rq:execution:' .. composite end
 local function seconds() local t = redis.call('TIME'); return tonumber(t[1]) + tonumber(t[2]) / 1e6 end
 """
@@ -61,7 +60,8 @@ local function take(q, most)
       redis.call('ZADD', KEYS[2 * n + q], at + tonumber(ARGV[5]), composite)
       redis.call('ZADD', 'rq:executions:' .. id, at + tonumber(ARGV[5]), ex)
       redis.call('EXPIRE', 'rq:executions:' .. id, ARGV[5])
-      redis.call('HSET', execution_key(composite), 'id', ex, 'job_id', id, 'created_at', at, 'last_heartbeat', at,
+      redis.call('HSET', execution_key(composite), 'id', ex, 'job_id', id, 'last_heartbeat', at,
+                 'created_at', at + #claimed * 1e-6, -- keeps the order of jobs claimed, and put back, at once
                  'worker_name', ARGV[3])
       redis.call('EXPIRE', execution_key(composite), ARGV[6])
       redis.call('SADD', KEYS[3 * n + 3], composite)
@@ -79,8 +79,8 @@ return {free > 0 and 'claimed' or 'full', unpack(claimed)}
 """
 )
 
-# KEYS: lease sets, then the worker's executions. ARGV: lease s, execution's time to live s ('0': leave RQ's records
-# alone), pairs of set's number and execution. Returns the executions whose lease is gone.
+# KEYS: lease sets. ARGV: lease s, time to live of RQ's record of an execution s, pairs of set's number and execution.
+# Returns the executions whose lease is gone.
 _RENEW: Final = (
     _KEYS
     + """
@@ -89,7 +89,7 @@ for i = 3, #ARGV, 2 do
   local key, composite = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
   if redis.call('ZSCORE', key, composite) then
     redis.call('ZADD', key, 'XX', at + tonumber(ARGV[1]), composite)
-    if ARGV[2] ~= '0' then
+    if redis.call('TTL', execution_key(composite)) < ARGV[2] * 0.75 then
       redis.call('HSET', execution_key(composite), 'last_heartbeat', at)
       redis.call('EXPIRE', execution_key(composite), ARGV[2])
     end
@@ -102,8 +102,8 @@ return lost
 )
 
 # KEYS: queue, lease set, registry. ARGV: field that counts crashes ('' = nobody is to blame), field that clears a
-# job of blame, executions...
-# (none: those whose lease has run out). Returns the ids of the jobs that are queued again, oldest first.
+# job of blame, executions... (none: those whose lease has run out). Returns the ids that are queued again, oldest
+# first. A lease ends in the transaction that records a job's outcome; so a job whose lease stands has none.
 _PUT_BACK: Final = (
     _KEYS
     + """
@@ -118,7 +118,8 @@ for _, composite in ipairs(executions) do
     redis.call('DEL', execution_key(composite))
     redis.call('ZREM', 'rq:executions:' .. id, ex)
     if record[1] then redis.call('SREM', 'rq:worker:' .. record[1] .. ':executions', composite) end
-    if redis.call('HGET', 'rq:job:' .. id, 'status') == 'started' then
+    local status = redis.call('HGET', 'rq:job:' .. id, 'status')
+    if status == 'started' or status == 'scheduled' then -- scheduled: RQ says so a moment before it is done
       if ARGV[1] ~= '' and record[3] ~= '1' then redis.call('HINCRBY', 'rq:job:' .. id, ARGV[1], 1) end
       redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
       found[#found + 1] = {tonumber(record[2] or '0'), id}
@@ -195,31 +196,26 @@ class Leases:
         ]
         return answer[0].decode(), claims
 
-    async def renew(self, claims: Sequence[Claim], *, tell_rq: bool) -> set[str]:
+    async def renew(self, claims: Sequence[Claim]) -> set[str]:
         """Extend the leases; return the executions that are no longer ours."""
         if not claims:
             return set()
         pairs: list[str | int] = []
         for claim in claims:
             pairs += (self._queues.index(claim.queue) + 1, claim.composite)
-        lost = await self._renew(keys=self._sets, args=[self._lease, EXECUTION_TTL if tell_rq else 0, *pairs])
+        lost = await self._renew(keys=self._sets, args=[self._lease, EXECUTION_TTL, *pairs])
         return {composite.decode() for composite in lost}
 
-    async def give_back(self, claims: Sequence[Claim]) -> list[str]:
-        """Put jobs back at the head of their queues, blaming nobody; return the ids of those that were ours."""
-        ids: list[str] = []
-        for queue in self._queues:
-            executions = [claim.composite for claim in claims if claim.queue == queue]
-            if executions:
-                ids += await self._return(queue, "", executions)
-        return ids
+    async def put_back_own(self, *, blame: bool) -> list[str]:
+        """Put back, at the heads of their queues, all jobs that this worker's name holds; return their ids.
 
-    async def take_back_own(self) -> list[str]:
-        """Put back what this worker's name still holds: its last process died without handing it back."""
+        ``blame``: the worker died of one of them, perhaps, rather than handing them back.
+        """
         own = [member.decode() for member in cast(set[bytes], await self._redis.smembers(self._executions))]
         if not own:
             return []
-        return [job_id for queue in self._queues for job_id in await self._return(queue, CRASHES_FIELD, own)]
+        field = CRASHES_FIELD if blame else ""
+        return [job_id for queue in self._queues for job_id in await self._return(queue, field, own)]
 
     async def reap(self) -> list[str]:
         """Put back the jobs of workers that stopped renewing their leases."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, HttpUrl, SecretStr
 
 from app.core.operations import Operation
+from app.core.polling_config import POLL_INTERVAL_INITIAL, POLL_INTERVAL_MAX
 from app.core.settings import CoreSettings
 
 
@@ -35,5 +36,9 @@ class WorkerSettings(CoreSettings):
     """How often a call that surely had no effect is repeated, with backoff."""
     polling_aware: bool = True
     """Take the first look when past latency makes a result likely; false: the plain schedule."""
+    poll_interval_initial: Annotated[float, Field(gt=0)] = POLL_INTERVAL_INITIAL
+    """The least time between two looks at a request."""
+    poll_interval_max: Annotated[float, Field(gt=0)] = POLL_INTERVAL_MAX
+    """The most time between two looks at a request, after the first."""
     models: dict[Operation, str] = Field(default_factory=dict)
     """Endpoint at fal for an operation, where it is not the default of ``app/worker/models.py``."""

@@ -1,0 +1,28 @@
+"""A world for the workers, the same for all tests, and empty before each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.redis_process import RedisProcess
+from tests.integration.worker.world import FAL_KEY, World
+from tests.simulators.client import Simulator
+
+
+@pytest.fixture(scope="session")
+def fal() -> Iterator[Simulator]:
+    with Simulator("fal", "--key", FAL_KEY, "--median", "1", "--p95", "2", "--picture-side", "256") as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def one_world(redis_process: RedisProcess, fal: Simulator, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(redis_process.url, fal, tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def world(one_world: World) -> Iterator[World]:
+    one_world.clear()
+    yield one_world
+    print(one_world.dump())  # pytest shows it if the test failed
+    one_world.clear()

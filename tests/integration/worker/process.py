@@ -1,0 +1,161 @@
+"""``python -m tests.integration.worker.process``: the real worker, with shorter leases, that can kill itself.
+
+``TEST_KILL_AT`` names a point (``claimed``, ``answered``, ``submitted``, ``kept``, ``stored``) at which the process
+kills itself; ``TEST_KILL_MARK`` a file that it leaves first, so that it does so once.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from rq import Callback, Retry
+
+from app.core import logs
+from app.core.media import MediaStore
+from app.core.redis_clients import queue_redis, rq_redis
+from app.core.requests import RequestStore
+from app.worker import __main__ as entry
+from app.worker import image_worker
+from app.worker.concurrent_worker import ConcurrentWorker
+from app.worker.fal_queue import FalQueue
+from app.worker.leases import Leases
+from app.worker.settings import WorkerSettings
+
+LEASE, BEAT = 2.0, 0.3
+PLAIN_QUEUES = ("plain", "plain_low")
+POINTS: dict[str, tuple[type, str]] = {
+    "claimed": (Leases, "claim"),
+    "answered": (FalQueue, "submit"),
+    "submitted": (RequestStore, "submitted"),
+    "kept": (MediaStore, "put"),
+    "stored": (RequestStore, "stored"),
+}
+"""Point -> the method after which it lies."""
+
+
+def kill_once(mark: Path) -> None:
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_once_after(method: Callable[..., Any], mark: Path) -> Callable[..., Any]:
+    """Return a method that kills the process once it has done its work."""
+
+    @wraps(method)
+    async def deadly(*args: Any, **kwargs: Any) -> Any:
+        answer = await method(*args, **kwargs)
+        idle = isinstance(answer, tuple) and not answer[-1]  # a claim of nothing
+        if not idle:
+            kill_once(mark)
+        return answer
+
+    return deadly
+
+
+# -- functions for tests of what RQ offers, on queues of their own --------------------------------------------------
+
+
+async def add(first: int, second: int) -> int:
+    return first + second
+
+
+def add_plainly(first: int, second: int) -> int:
+    time.sleep(0.01)
+    return first + second
+
+
+async def sleep(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "slept"
+
+
+def sleep_plainly(seconds: float) -> str:
+    time.sleep(seconds)
+    return "slept"
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def fail() -> None:
+    raise ValueError("as it was told")
+
+
+async def come_again(times: int) -> Retry:
+    return Retry(max=times)
+
+
+async def give_an_unserialisable_value() -> object:
+    return object()
+
+
+def called_back(job: Any, connection: Any, *_outcome: Any) -> None:
+    connection.rpush("test:called-back", job.id)
+
+
+def fail_when_called_back(job: Any, connection: Any, *_outcome: Any) -> None:
+    raise ValueError("a callback that fails")
+
+
+def never_to_be_called(job: Any, connection: Any, *_outcome: Any) -> None:
+    connection.rpush("test:forbidden", job.id)
+
+
+ALLOWED = (add, add_plainly, sleep, sleep_plainly, die, fail, come_again, give_an_unserialisable_value, called_back,
+           fail_when_called_back)  # fmt: skip
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Give the dotted name under which a job names a function of this module."""
+    return f"tests.integration.worker.process.{function.__name__}"
+
+
+def callback(function: Callable[..., Any]) -> Callback:
+    return Callback(name_of(function))
+
+
+def plain_worker(settings: WorkerSettings) -> ConcurrentWorker:
+    """A worker of the functions above."""
+    redis = queue_redis(settings)
+
+    async def on_failure(job_id: str, error: Exception) -> None:
+        await redis.rpush("test:given-up", f"{job_id} {type(error).__name__}")
+
+    return ConcurrentWorker(
+        PLAIN_QUEUES,
+        settings.worker_name,
+        rq_redis(settings),
+        queue_redis(settings, decode_responses=False),
+        {name_of(function): function for function in ALLOWED},
+        concurrency=settings.worker_concurrency,
+        lease=LEASE,
+        beat=BEAT,
+        shutdown_grace=settings.shutdown_grace,
+        on_failure=on_failure,
+    )
+
+
+def main() -> None:
+    """Run it."""
+    if point := os.environ.get("TEST_KILL_AT"):
+        owner, name = POINTS[point]
+        setattr(owner, name, kill_once_after(getattr(owner, name), Path(os.environ["TEST_KILL_MARK"])))
+    if os.environ.get("TEST_PLAIN"):
+        logs.configure("INFO")
+        plain_worker(WorkerSettings.load()).work()
+        return
+    quick = partial(ConcurrentWorker, lease=LEASE, beat=BEAT)
+    with patch.object(entry, "ConcurrentWorker", quick), patch.object(image_worker, "SUBMIT_ANSWER_WAIT", LEASE):
+        raise SystemExit(entry.main())
+
+
+if __name__ == "__main__":
+    main()

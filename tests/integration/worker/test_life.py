@@ -1,0 +1,150 @@
+"""A worker's life: start, work, death, and what the others make of it."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from app.core import queues
+from app.core.requests import RequestState
+from tests.integration.worker.process import POINTS
+from tests.integration.worker.world import World, wait_until
+
+SLOW = "a slow fox [sim:latency=2.5]"
+
+
+def test_a_request_becomes_a_picture(world: World) -> None:
+    worker = world.worker(module="app.worker").until_ready()
+    request_id = world.order()
+    world.until_ended([request_id])
+    world.assert_each_done_once([request_id])
+    assert world.pictures(request_id) == [(256, 256)]
+    assert world.job(request_id).return_value() == {"state": "done"}
+    assert world.job(request_id).get_status() == "finished"
+    assert worker.stop() == 0
+
+
+def test_after_sigkill_another_goes_on_with_the_same_request_at_fal(world: World) -> None:
+    worker = world.worker().until_ready()
+    request_id = world.order(SLOW)
+    world.until_state(request_id, RequestState.SUBMITTED)
+    fal_request = world.record(request_id).fal
+    worker.kill()
+    world.worker("imageworker@2")
+    world.until_ended([request_id])
+    world.assert_each_done_once([request_id])
+    assert world.record(request_id).fal == fal_request
+
+
+def test_after_sigkill_a_restarted_worker_takes_its_jobs_back_at_once(world: World) -> None:
+    world.worker().until_ready()
+    ids = world.orders(3, SLOW)
+    for request_id in ids:
+        world.until_state(request_id, RequestState.SUBMITTED)
+    world.workers[0].kill()
+    world.worker().until_logged("took back 3 jobs that this worker's last process left behind")
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point != "answered"])
+def test_killed_at_any_point_but_one_a_request_is_done_once(world: World, tmp_path: Path, point: str) -> None:
+    worker = world.worker(TEST_KILL_AT=point, TEST_KILL_MARK=str(tmp_path / "killed"))
+    request_id = world.order()
+    assert worker.exit_status() == -signal.SIGKILL
+    world.worker("imageworker@2")
+    world.until_ended([request_id])
+    world.assert_each_done_once([request_id])
+    assert world.counts()["submits"] == 1
+
+
+@pytest.mark.parametrize(("repeats", "ending", "submits"), [("0", "failed", 1), ("1", "done", 2)])
+def test_killed_between_fals_answer_and_its_record_a_request_is_submitted_again_only_if_allowed(
+    world: World, tmp_path: Path, repeats: str, ending: str, submits: int
+) -> None:
+    worker = world.worker(TEST_KILL_AT="answered", TEST_KILL_MARK=str(tmp_path / "killed"))
+    request_id = world.order()
+    assert worker.exit_status() == -signal.SIGKILL
+    world.worker(FAL_SUBMIT_REPEATS=repeats)
+    world.until_ended([request_id])
+    assert world.events(request_id)[-1] == ending
+    assert world.counts()["submits"] == submits
+    assert world.redis.hgetall("imagebot:counters") == {"submits_unknown": "1"}
+
+
+def test_sigterm_hands_the_jobs_back_to_the_head_and_another_goes_on(world: World) -> None:
+    worker = world.worker(WORKER_CONCURRENCY="3").until_ready()
+    ids = world.orders(5, SLOW)
+    for request_id in ids[:3]:
+        world.until_state(request_id, RequestState.SUBMITTED)
+    assert worker.stop() == 0
+    assert world.redis.lrange("rq:queue:img_queue", 0, -1) == ids
+    assert "STOPPING=1" in worker.told_systemd()
+    assert world.run_rq("info", "--raw", "--only-workers") == ""
+    world.worker("imageworker@2")
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
+    assert [world.job(request_id).retries_left for request_id in ids] == [len(queues.RETRY_AFTER)] * 5
+
+
+def test_jobs_that_are_about_to_end_may_end_before_a_stop(world: World) -> None:
+    worker = world.worker(SHUTDOWN_GRACE="3").until_ready()
+    request_id = world.order("a fox [sim:latency=1]")
+    world.until_state(request_id, RequestState.SUBMITTED)
+    assert worker.stop() == 0
+    world.assert_each_done_once([request_id])
+
+
+def test_a_zombie_does_not_disturb_who_has_taken_its_jobs(world: World) -> None:
+    zombie = world.worker().until_ready()
+    ids = world.orders(4, "a fox [sim:latency=3]")
+    for request_id in ids:
+        world.until_state(request_id, RequestState.SUBMITTED)
+    zombie.kill(signal.SIGSTOP)
+    world.worker("imageworker@2")
+    wait_until(lambda: {world.job(job_id).worker_name for job_id in ids} == {"imageworker@2"}, "the other has them")
+    zombie.kill(signal.SIGCONT)
+    world.until_ended(ids)
+    zombie.until_logged("lost")
+    world.assert_each_done_once(ids)
+    assert zombie.stop() == 0
+    world.assert_each_done_once(ids)
+
+
+def test_systemd_is_told_how_it_goes(world: World) -> None:
+    worker = world.worker(WORKER_CONCURRENCY="2").until_ready()
+    ids = world.orders(5, "a fox [sim:latency=1]")
+    wait_until(lambda: "STATUS=2/2 jobs, img_queue 3" in worker.told_systemd(), "the status")
+    wait_until(lambda: "WATCHDOG=1" in worker.told_systemd(), "the watchdog's ping")
+    world.until_ended(ids)
+    wait_until(lambda: worker.told_systemd()[-1] in {"STATUS=0/2 jobs", "WATCHDOG=1"}, "nothing is left")
+
+
+def test_a_worker_that_hangs_does_not_ping_the_watchdog(world: World) -> None:
+    worker = world.worker().until_ready()
+    wait_until(lambda: "WATCHDOG=1" in worker.told_systemd(), "the watchdog's ping")
+    worker.kill(signal.SIGSTOP)
+    said = worker.told_systemd()
+    world.worker("imageworker@2").until_ready()
+    assert worker.told_systemd() == said
+    worker.kill(signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"FAL_KEY": ""}, ["IMAGEBOT_FAL_KEY"]),
+        (
+            {"MODELS": '{"create": "fal-ai/unheard-of"}'},
+            ["IMAGEBOT_MODELS", "fal-ai/unheard-of", "fal-ai/flux/schnell"],
+        ),
+        ({"MODELS": '{"create": "fal-ai/retoucher"}'}, ["IMAGEBOT_MODELS: create: 'fal-ai/retoucher' is not one of"]),
+        ({"FAL_KEY": "", "WORKER_CONCURRENCY": "0"}, ["IMAGEBOT_FAL_KEY", "IMAGEBOT_WORKER_CONCURRENCY"]),
+        ({"MEDIA_URL": "file:///does/not/exist"}, ["IMAGEBOT_MEDIA_URL"]),
+    ],
+)
+def test_a_bad_setting_is_named_in_one_line(world: World, settings: dict[str, str], told: list[str]) -> None:
+    worker = world.worker(module="app.worker", **settings)
+    assert worker.exit_status() == 78
+    [line] = worker.log().splitlines()
+    assert all(part in line for part in told)

@@ -1,0 +1,260 @@
+"""Workers as processes, the queue and the fal simulator: what happens to a person's requests among them."""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+from PIL import Image
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from app.core import queues, redis_keys
+from app.core.operations import Operation
+from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
+from tests.simulators.client import Simulator
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[3]
+FAL_KEY = "simulated:key"
+TERMINAL = {"done", "failed", "cancelled"}
+
+
+def wait_until(value: Callable[[], T], what: str, seconds: float = 20.0) -> T:
+    """Wait until a function gives something true, and give that."""
+    end = time.monotonic() + seconds
+    while not (found := value()):
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.03)
+    return found
+
+
+class WorkerProcess:
+    """A worker, with what it writes to its log and says to systemd."""
+
+    def __init__(self, directory: Path, name: str, module: str, environment: dict[str, str]) -> None:
+        self.name = name
+        self._log = directory / f"{name}.log"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        address = Path("/tmp") / f"imagebot-test-{uuid.uuid4().hex[:12]}.sock"  # noqa: S108  # a socket's path is short
+        self._socket.bind(str(address))
+        self._told: list[str] = []
+        Thread(target=self._listen, daemon=True).start()
+        variables = {"PATH": os.environ["PATH"], **environment, "IMAGEBOT_WORKER_NAME": name}
+        variables |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "1000000"}
+        with self._log.open("ab") as log:
+            command = [sys.executable, "-m", module]
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=variables)
+
+    def log(self) -> str:
+        """What it has written, its predecessors of the same name included."""
+        return self._log.read_text()
+
+    def told_systemd(self) -> list[str]:
+        """The assignments it has sent so far."""
+        return list(self._told)
+
+    def _listen(self) -> None:
+        while message := self._socket.recv(4096):
+            self._told += message.decode().splitlines()
+
+    def until_logged(self, text: str) -> None:
+        wait_until(lambda: text in self.log(), f"{text!r} in the log of {self.name}")
+
+    def until_ready(self) -> "WorkerProcess":
+        wait_until(lambda: "READY=1" in self.told_systemd(), f"{self.name} is ready")
+        return self
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal; wait for the end if it is SIGKILL."""
+        self.process.send_signal(number)
+        if number == signal.SIGKILL:
+            self.process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM; give the exit status."""
+        self.process.terminate()
+        return self.process.wait(15)
+
+    def exit_status(self) -> int:
+        """Wait for its end."""
+        return self.process.wait(30)
+
+    def bury(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        address = self._socket.getsockname()
+        self._socket.shutdown(socket.SHUT_RD)  # ends the thread
+        self._socket.close()
+        Path(address).unlink()
+
+
+class World:
+    """Requests, workers and the outside."""
+
+    def __init__(self, redis_url: str, fal: Simulator, directory: Path) -> None:
+        self.url = redis_url
+        self.redis = Redis.from_url(redis_url, decode_responses=True)
+        self.rq = Redis.from_url(redis_url)
+        self.fal = fal
+        self.directory = directory
+        self.media = directory / "media"
+        self.media.mkdir(exist_ok=True)
+        self.workers: list[WorkerProcess] = []
+        self.environment = {
+            "IMAGEBOT_QUEUE_REDIS_URL": redis_url,
+            "IMAGEBOT_MEDIA_URL": f"file://{self.media}",
+            "IMAGEBOT_FAL_KEY": FAL_KEY,
+            "IMAGEBOT_FAL_QUEUE_URL": fal.url,
+            "IMAGEBOT_FAL_STORAGE_URL": fal.url,
+            "IMAGEBOT_FAL_CDN_URL": fal.url,
+            "IMAGEBOT_FAL_MEDIA_HOSTS": '["127.0.0.1"]',
+            "IMAGEBOT_POLL_INTERVAL_INITIAL": "0.1",
+            "IMAGEBOT_POLL_INTERVAL_MAX": "0.3",
+            "IMAGEBOT_SHUTDOWN_GRACE": "0.2",
+        }
+
+    # -- workers --------------------------------------------------------------------------------------------------
+
+    def worker(
+        self, name: str = "imageworker@1", module: str = "tests.integration.worker.process", **settings: str
+    ) -> WorkerProcess:
+        """Start a worker; settings are environment variables, those of ours without their prefix."""
+        named = {key if key.startswith("TEST_") else f"IMAGEBOT_{key}": value for key, value in settings.items()}
+        worker = WorkerProcess(self.directory, name, module, self.environment | named)
+        self.workers.append(worker)
+        return worker
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text() for path in sorted(self.directory.glob("*.log")))
+
+    def clear(self) -> None:
+        """End what runs and forget what was."""
+        for worker in self.workers:
+            worker.bury()
+        self.workers.clear()
+        for path in self.directory.glob("*.log"):
+            path.unlink()
+        self.redis.flushall()
+        self.fal.post("/control/reset")
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    def order(
+        self, prompt: str = "a fox [sim:latency=0.3]", queue: str = queues.QUEUE, *, enqueue: bool = True, **more: Any
+    ) -> str:
+        """Record a request and queue it; give its id."""
+        more = {"operation": Operation.CREATE, "prompt": prompt, **more}
+        request = ImageRequest(id=f"tg-{uuid.uuid4().hex[:10]}", user_id=7, chat_id=7, locale="en", **more)
+        assert self._with_store(lambda store: store.create(request))
+        if enqueue:
+            assert queues.enqueue(self.rq, request.id, queue)
+        return request.id
+
+    def orders(self, count: int, prompt: str = "a fox [sim:latency=0.3]") -> list[str]:
+        return [self.order(f"{number} {prompt}") for number in range(count)]
+
+    def record(self, request_id: str) -> RequestRecord:
+        record = self._with_store(lambda store: store.load(request_id))
+        assert isinstance(record, RequestRecord)
+        return record
+
+    def state(self, request_id: str) -> RequestState:
+        return RequestState(str(self.redis.hget(redis_keys.request(request_id), "state")))
+
+    def cancel(self, request_id: str) -> bool:
+        return bool(self._with_store(lambda store: store.cancel(request_id)))
+
+    def _with_store(self, call: Callable[[RequestStore], Any]) -> Any:
+        async def run() -> Any:
+            async with AsyncRedis.from_url(self.url, decode_responses=True) as redis:
+                return await call(RequestStore(redis))
+
+        return asyncio.run(run())
+
+    def until_state(self, request_id: str, state: RequestState) -> None:
+        wait_until(lambda: self.state(request_id) is state, f"{request_id} is {state}")
+
+    def until_ended(self, ids: Iterable[str]) -> None:
+        """Wait until all requests have ended, and RQ knows it."""
+        left = set(ids)
+
+        def ended() -> bool:
+            left.difference_update([request_id for request_id in left if self.state(request_id).is_terminal])
+            return not left and not self.redis.keys("imagebot:leases:*")
+
+        wait_until(ended, "all requests have ended", 30)
+
+    # -- what came of it ------------------------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> Job:
+        return Job.fetch(job_id, self.rq, JSONSerializer)
+
+    def events(self, request_id: str) -> list[str]:
+        """What the bot is told of a request, in order."""
+        entries: Any = self.redis.xrange(redis_keys.EVENTS)
+        return [fields["type"] for _, fields in entries if fields["request_id"] == request_id]
+
+    def counts(self) -> dict[str, Any]:
+        counts: dict[str, Any] = self.fal.get("/control/counts")
+        return counts
+
+    def fal_jobs(self) -> list[dict[str, Any]]:
+        jobs: list[dict[str, Any]] = self.fal.get("/control/jobs")
+        return jobs
+
+    def pictures(self, request_id: str) -> list[tuple[int, int]]:
+        """Decode what is stored for a request; give the sizes."""
+        sizes = []
+        for key in self.record(request_id).media:
+            with Image.open(io.BytesIO((self.media / key).read_bytes())) as image:
+                image.load()
+                sizes.append(image.size)
+        return sizes
+
+    def assert_each_done_once(self, ids: Sequence[str]) -> None:
+        """Each request was drawn, told of and paid for once, and nothing is left behind."""
+        assert [self.events(request_id) for request_id in ids] == [["started", "done"]] * len(ids)
+        billed = Counter(job["payload"]["prompt"] for job in self.fal_jobs() if job["billed"])
+        assert billed == Counter(self.record(request_id).request.prompt for request_id in ids)
+        assert all(self.pictures(request_id) for request_id in ids)
+        self.assert_nothing_left()
+
+    def assert_nothing_left(self) -> None:
+        for name in queues.QUEUES:
+            assert self.redis.llen(f"rq:queue:{name}") == 0
+            assert self.redis.zcard(f"rq:wip:{name}") == 0
+            assert self.redis.zcard(redis_keys.leases(name)) == 0
+        assert self.redis.keys("rq:execution:*") == []
+
+    def run_rq(self, *arguments: str) -> str:
+        """Run RQ's own command-line tool."""
+        command = [sys.executable, "-m", "rq.cli", *arguments, "-u", self.url]
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+    def fault(self, kind: str, times: int = 1, **more: Any) -> None:
+        """Make fal misbehave."""
+        self.fal.post("/control/faults", kind=kind, times=times, **more)
+
+    def dump(self) -> str:
+        """What to look at when a test fails."""
+        requests = {key: self.redis.hgetall(key) for key in self.redis.keys("imagebot:request:*")}
+        leases = {key: self.redis.zrange(key, 0, -1, withscores=True) for key in self.redis.keys("imagebot:leases:*")}
+        queued = {key: self.redis.lrange(key, 0, -1) for key in self.redis.keys("rq:queue:*")}
+        shown = {"fal": self.counts(), "requests": requests, "leases": leases, "queued": queued}
+        return json.dumps(shown, indent=1) + "\n" + self.logs()
