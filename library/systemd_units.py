@@ -23,6 +23,12 @@ options:
     description: The wanted units, each with its revision; an empty revision is not compared.
     type: dict
     default: {}
+  wait:
+    description:
+      - How many seconds all that is started may take to be ready. After that the module fails and tells what the
+        unit says it waits for; the unit goes on waiting.
+    type: int
+    default: 180
   stopped:
     description: Names or patterns (C(imageworker@*.service)) of units that must not run unless O(running) names them.
     type: list
@@ -51,6 +57,7 @@ stopped: {description: Units stopped and disabled., type: list, returned: always
 
 CREDENTIALS = Path("/run/credentials")
 UNIT_LINKS = Path("/etc/systemd/system")
+TIMED_OUT = 124  # what timeout(1) exits with
 PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload")
 
 
@@ -62,8 +69,11 @@ class Systemd:
         self._systemctl = module.get_bin_path("systemctl", required=True)
 
     def call(self, *arguments: str) -> str:
-        """Run systemctl; a failure ends the module with the journal of the units that failed."""
-        code, out, error = self._module.run_command([self._systemctl, *arguments])
+        """Run systemctl; a failure ends the module with the journal of a unit that failed."""
+        wait: int = self._module.params["wait"]
+        code, out, error = self._module.run_command(["timeout", str(wait), self._systemctl, *arguments])
+        if code == TIMED_OUT:
+            error = f"not ready after {wait} s"
         if code != 0:
             self._module.fail_json(msg=self._explain(arguments, error.strip()))
         return str(out)
@@ -89,13 +99,17 @@ class Systemd:
         units = [argument for argument in arguments[1:] if not argument.startswith("-")]
         story = [f"systemctl {arguments[0]} failed: {error}"]
         for unit in units:
-            code, state, _ = self._module.run_command([self._systemctl, "is-active", unit])
-            if code == 0:
+            code, _, _ = self._module.run_command([self._systemctl, "is-active", "--quiet", unit])
+            if code == 0 or unit.endswith(".target"):
                 continue
+            _, state, _ = self._module.run_command(
+                [self._systemctl, "show", "--value", "--property=ActiveState,StatusText", unit]
+            )
+            state = ": ".join(filter(None, state.splitlines()))
             _, journal, _ = self._module.run_command(
                 ["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=15", f"--unit={unit}"]
             )
-            story.append(f"{unit} is {state.strip()}; its journal ends:\n{journal.strip()}")
+            story.append(f"{unit} is {state}; its journal ends:\n{journal.strip()}")
             break  # its neighbours tell the same story
         return "\n".join(story)
 
@@ -116,6 +130,7 @@ def main() -> None:
         argument_spec={
             "running": {"type": "dict", "default": {}},
             "stopped": {"type": "list", "elements": "str", "default": []},
+            "wait": {"type": "int", "default": 180},
         },
         supports_check_mode=True,
     )
