@@ -114,13 +114,17 @@ async def _greet(bot: Bot) -> None:
 
 
 async def _wait_for(service: str, look: Callable[[], Awaitable[object]]) -> None:
-    """Look until the service answers; tell systemd to be patient meanwhile."""
+    """Look until the service answers.
+
+    Whoever started the bot is told that it is ready as soon as all that it does is wait: a playbook must not hang
+    because Telegram is away.
+    """
     outage = Outage(service)
     while True:
-        notify("EXTEND_TIMEOUT_USEC=90000000")
         try:
             await look()
         except (RedisError, TelegramAPIError, ClientDecodeError) as error:
+            notify("READY=1")
             await outage.pause(error)
         else:
             outage.over()

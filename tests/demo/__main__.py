@@ -92,15 +92,15 @@ def on_vps(story: Story, distribution: str) -> None:
     lab = Lab("demo")
     with story.part(f"a bare Debian VPS ({distribution}) boots"):
         lab.create(VPS, distribution=distribution)
+    outside = Outside(lab)
+    with story.part("Telegram and fal.ai (simulated) start beside it"):
+        outside.up("--median", "12", "--p95", "20")
     with story.part(f"site.yml -e workers={WORKERS} provisions it"):
         playbook = [
             str(Path(sys.executable).with_name("ansible-playbook")),
             "-i", "inventory/lab", "site.yml", "-e", f"workers={WORKERS}",
         ]  # fmt: skip
         run_logged(lab.command(*playbook), BUILD / "provision.log", lab.environment())
-    outside = Outside(lab)
-    with story.part("Telegram and fal.ai (simulated) start beside it"):
-        outside.up("--median", "12", "--p95", "20")
     told = converse(outside.telegram_url, lab.command(), story)
     workers = lab.ssh(VPS, "systemctl", "list-units", "--plain", "--no-legend", "'imageworker@*'").stdout
     finish(

@@ -9,7 +9,6 @@ from tests.lab import host_check
 from tests.lab.base_tree import DISTRIBUTIONS
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab
-from tests.lab.outside import Outside
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,6 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     elif options.command == "exec":
         _become(lab, lab.command(*options.inside))
     elif options.command == "outside":
+        from tests.lab.outside import Outside  # it needs more than Python itself has; the lab does not
+
         world = Outside(lab)
         world.up(*options.fal_argument)
         print(f"Telegram (simulated) at {world.telegram_url}, fal.ai (simulated) at {world.fal_url}")
