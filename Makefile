@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration molecule bench up down lab-ssh lab-down lock clean
+.PHONY: help demo test lint unit integration molecule bench faults up down lab-ssh lab-down lock clean
 
 # Options: TARGET=local (demo without a VPS), DISTRIBUTION=bookworm (the lab's Debian), VPS=no (tests without VPSs),
 # CMD='...' (for lab-ssh).
@@ -51,6 +51,9 @@ endif
 bench: $(READY) ## Our workers beside stock RQ, and the polling schedules (25 minutes; docs/benchmarks.md)
 	$(PYTHON) -m tests.bench polling
 	$(PYTHON) -m tests.bench worker
+
+faults: $(READY) ## Kill, stop and restart everything under load, and count what became of it (5 minutes)
+	$(PYTHON) -m tests.faults
 
 up: $(READY) ## The stack without systemd, for development
 	@$(PYTHON) -m tests.stack up

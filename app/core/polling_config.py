@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from statistics import NormalDist, fmean, median, stdev
+from statistics import NormalDist, fmean, median
 from typing import Final
 
 POLL_INTERVAL_INITIAL = 2.0
@@ -50,7 +50,7 @@ class RunTimes:
 
     @classmethod
     def fit(cls, seconds: Sequence[float]) -> "RunTimes":
-        """Fit to past run times (at least two).
+        """Fit to past run times (at least one).
 
         What lies more than three standard deviations from the median, as the median deviation tells them, is drawn in
         to there: one request that hung does not stretch the whole distribution.
@@ -59,7 +59,8 @@ class RunTimes:
         centre = median(logs)
         reach = 3 * max(_SPREAD_MIN, median(abs(value - centre) for value in logs) / _STANDARD.inv_cdf(0.75))
         logs = [min(centre + reach, max(centre - reach, value)) for value in logs]
-        return cls(fmean(logs), max(_SPREAD_MIN, stdev(logs)))
+        mu = fmean(logs)
+        return cls(mu, max(_SPREAD_MIN, math.sqrt(fmean((value - mu) ** 2 for value in logs))))
 
     def quantile(self, share: float) -> float:
         """Return the seconds after which this share (between 0 and 1) of the requests is ready."""

@@ -13,8 +13,9 @@ from app.core.polling_config import PollingConfig, RunTimes, aware_intervals, pl
 from app.core.redis_clients import until_answered
 from app.core.requests import FalRequest
 
-KEPT: Final = 200
-"""Run times kept for an endpoint."""
+KEPT: Final = 500
+"""Run times kept for an endpoint: enough that a minute of rising traffic, in which quick requests are the first to be
+known, does not fill it."""
 NEEDED: Final = 20
 """Run times without which nothing is foretold."""
 

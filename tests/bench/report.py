@@ -96,7 +96,7 @@ def write_docs(section: str, text: str, charts: Mapping[str, str]) -> None:
     for chart, drawing in charts.items():
         (DOCS / chart).write_text(drawing)
     page = PAGE.read_text()
-    marks = (f"<!-- {section}: written by python -m tests.bench -->", f"<!-- end of {section} -->")
+    marks = (f"<!-- {section}: measured -->", f"<!-- end of {section} -->")
     pattern = re.compile(re.escape(marks[0]) + ".*?" + re.escape(marks[1]), re.DOTALL)
     if not pattern.search(page):
         raise ValueError(f"{PAGE.name} has no section {section!r}")

@@ -1,0 +1,221 @@
+"""The storm: a steady load, and everything that can die dies."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+from xmlrpc.client import Fault
+
+from redis.exceptions import RedisError
+
+from app.core import redis_keys
+from app.core.errors import FailureReason
+from app.worker.concurrent_worker import LEASE
+from tests.bench.measure import arrivals
+from tests.bench.systems import BenchError, Ours, fal_jobs
+from tests.faults.deadly_worker import POINTS
+from tests.faults.ledger import Ledger
+from tests.stack.stack import ROOT
+
+DRAIN: Final = 240.0
+"""Seconds after the last arrival in which every request must have ended."""
+RQ: Final = str(Path(sys.executable).with_name("rq"))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What happens when, in seconds from the first arrival."""
+
+    rate: float = 4.0
+    seconds: float = 150.0
+    kills_from: float = 10.0
+    kills_until: float = 130.0
+    kill_every: float = 5.0
+    pause_at: float = 35.0
+    redis_at: float = 70.0
+    restart_at: float = 95.0
+    points: Sequence[str] = field(default_factory=lambda: list(POINTS))
+    points_from: float = 12.0
+    seed: int = 7
+
+
+class Storm:
+    """One run of a plan against a running system."""
+
+    def __init__(self, ours: Ours, plan: Plan) -> None:
+        self._ours = ours
+        self._plan = plan
+        self._chance = Random(plan.seed)
+        self._ledger = Ledger(ours)
+        self._restarting = asyncio.Lock()
+        self._spared: set[str] = set()
+        self._kills = Counter[str]()
+        self._rq_info_runs = 0
+
+    async def run(self) -> dict[str, Any]:
+        """Let it pass, wait until every request has ended, and return the counts."""
+        plan, self._began = self._plan, time.monotonic()
+        self._ledger.start()
+        info = asyncio.create_task(self._rq_info())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, at in enumerate(arrivals(plan.rate, plan.seconds, plan.seed)):
+                    group.create_task(self._offer(f"storm-{number}", at))
+                group.create_task(self._kill_workers())
+                group.create_task(self._pause_one())
+                group.create_task(self._kill_redis())
+                group.create_task(self._restart_all())
+                group.create_task(self._kill_at_points())
+            await self._drained()
+        finally:
+            info.cancel()
+            await asyncio.wait({info})
+            await asyncio.to_thread(self._ledger.stop)
+        return self._counts()
+
+    # -- load ---------------------------------------------------------------------------------------------------
+
+    async def _offer(self, request_id: str, at: float) -> None:
+        """Enqueue as the bot does: again, until Redis has taken it."""
+        await self._until(at)
+        while True:
+            try:
+                await self._ours.offer(request_id)
+                break
+            except (RedisError, OSError):
+                await asyncio.sleep(0.2)
+        self._ledger.accepted[request_id] = time.time()
+
+    async def _rq_info(self) -> None:
+        """RQ's own tool cleans registries, beside everything else that does."""
+        while True:
+            process = await asyncio.create_subprocess_exec(
+                RQ, "info", "--url", self._ours.stack.queue_url, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            await process.wait()
+            self._rq_info_runs += 1
+            await asyncio.sleep(1)
+
+    async def _drained(self) -> None:
+        for _ in range(int(DRAIN)):
+            if len(self._ledger.ended) == len(self._ledger.accepted) and not self._leftovers():
+                return
+            await asyncio.sleep(1)
+
+    # -- faults -------------------------------------------------------------------------------------------------
+
+    async def _kill_workers(self) -> None:
+        plan, at = self._plan, self._plan.kills_from
+        while at < plan.kills_until:
+            await self._until(at)
+            async with self._restarting:
+                alive = [name for name in self._ours.stack.worker_names if name not in self._spared]
+                self._kill(self._chance.choice(alive))
+            at += plan.kill_every
+
+    def _kill(self, name: str) -> None:
+        if pid := self._ours.stack.pid(name):
+            os.kill(pid, signal.SIGKILL)
+            self._ledger.died(name)
+            self._kills["worker"] += 1
+
+    async def _pause_one(self) -> None:
+        """A worker sleeps through its leases; when it wakes, its jobs are others'."""
+        await self._until(self._plan.pause_at)
+        stack, name = self._ours.stack, self._ours.stack.worker_names[0]
+        self._spared.add(name)
+        pid = stack.pid(name)
+        os.kill(pid, signal.SIGSTOP)
+        self._ledger.paused(name)
+        await asyncio.sleep(2 * LEASE)
+        self._ledger.woken(name)
+        os.kill(pid, signal.SIGCONT)
+        self._spared.remove(name)
+
+    async def _kill_redis(self) -> None:
+        await self._until(self._plan.redis_at)
+        self._ours.stack.kill("redis-queue")
+        self._kills["redis"] += 1
+
+    async def _restart_all(self) -> None:
+        await self._until(self._plan.restart_at)
+        async with self._restarting:
+            names = [name for name in self._ours.stack.worker_names if name not in self._spared]
+            await asyncio.gather(*(asyncio.to_thread(self._restart, name) for name in names))
+
+    def _restart(self, name: str) -> None:
+        try:
+            self._ours.stack.stop(name)
+        except Fault:
+            return  # it has just been killed, and is being restarted anyway
+        self._ours.stack.start(name)
+
+    async def _kill_at_points(self) -> None:
+        """One more worker for each point, on a host that does not come back."""
+        await self._until(self._plan.points_from)
+        for point in self._plan.points:
+            name = f"imageworker-dies-{point}"
+            mark = self._ours.stack.directory / f"{point}.mark"
+            environment = {"IMAGEBOT_WORKER_NAME": name, "TEST_KILL_AT": point, "TEST_KILL_MARK": str(mark)}
+            with (self._ours.stack.directory / "logs" / f"{name}.log").open("ab") as log:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "tests.faults.deadly_worker", cwd=ROOT, stdout=log, stderr=log,
+                    env={**os.environ, **self._ours.stack.settings(), **environment},
+                )  # fmt: skip
+            try:
+                status = await asyncio.wait_for(process.wait(), 90)
+            finally:
+                if process.returncode is None:
+                    process.kill()
+            if status != -signal.SIGKILL or not mark.exists():
+                raise BenchError(f"the worker that was to die at {point!r} ended with {status}; see its log")
+            self._ledger.died(name)
+            self._kills[point] += 1
+
+    async def _until(self, at: float) -> None:
+        await asyncio.sleep(max(0.0, self._began + at - time.monotonic()))
+
+    # -- what came of it ----------------------------------------------------------------------------------------
+
+    def _counts(self) -> dict[str, Any]:
+        accepted = set(self._ledger.accepted)
+        terminal = Counter(ending.request_id for ending in self._ours.endings())
+        types = Counter(ending.type for ending in self._ours.endings())
+        billed = {request_id: sum(job["billed"] for job in jobs) for request_id, jobs in fal_jobs(self._ours).items()}
+        reasons = Counter(self._reason(request_id) for request_id in accepted)
+        reasons.pop(None, None)
+        return {
+            "accepted": len(accepted),
+            "finished_once": sum(terminal[request_id] == 1 for request_id in accepted),
+            "lost": sum(terminal[request_id] == 0 for request_id in accepted),
+            "seen_twice": sum(terminal[request_id] > 1 for request_id in accepted),
+            "billed_twice": sum(count > 1 for count in billed.values()),
+            "done": types["done"],
+            "failed": dict(reasons),
+            "outcome_unknown": reasons[FailureReason.OUTCOME_UNKNOWN],
+            "kills": self._kills.total(),
+            "kills_by": dict(self._kills),
+            "resumed": sum(count > 1 for count in self._ledger.executions.values()),
+            "longest_gap_s": round(self._ledger.longest_gap, 2),
+            "longest_gap_of": self._ledger.longest_gap_of,
+            "rq_info_runs": self._rq_info_runs,
+            "left_in_redis": self._leftovers(),
+        }
+
+    def _reason(self, request_id: str) -> str | None:
+        return self._ours.redis.hget(redis_keys.request(request_id), "reason")  # type: ignore[return-value]  # not async
+
+    def _leftovers(self) -> dict[str, int]:
+        """Jobs that Redis still holds as queued or at work."""
+        redis = self._ours.redis
+        keys = [str(key) for pattern in ("imagebot:leases:*", "rq:wip:*") for key in redis.keys(pattern)]
+        counts = {"queued": self._ours.depth(), **{key: redis.zcard(key) for key in keys}}
+        return {name: count for name, count in counts.items() if count}

@@ -1,0 +1,1 @@
+"""The storm of ``make faults`` in small."""
