@@ -1,0 +1,154 @@
+"""What site.yml leaves on the hosts."""
+
+from typing import Any
+
+import pytest
+
+Host = Any
+
+WORKERS = [f"imageworker@{number}" for number in range(1, 11)]
+SERVICES = [*WORKERS, "imagebot@1", "redis-server@queue", "redis-server@cache", "prometheus-node-exporter"]
+
+
+def properties(host: Host, unit: str, *names: str) -> dict[str, str]:
+    shown = host.check_output(f"systemctl show {unit} --property={','.join(names)}")
+    return dict(line.split("=", 1) for line in shown.splitlines())
+
+
+def operator(host: Host, port: int, command: str) -> str:
+    login = "REDISCLI_AUTH=$(cat /etc/imagebot/credentials/imagebot_redis_password_operator)"
+    return str(host.check_output(f"{login} redis-cli --user operator -p {port} {command}"))
+
+
+def test_every_service_runs_and_starts_at_boot(vps: Host) -> None:
+    units = " ".join([*SERVICES, "imageworker.target", "imagebot.target"])
+    assert set(vps.check_output(f"systemctl is-active {units}").split()) == {"active"}
+    assert set(vps.check_output(f"systemctl is-enabled {units}").split()) == {"enabled"}
+    assert vps.run("systemctl is-active redis-server").stdout.strip() == "inactive"
+    assert vps.run("systemctl is-enabled redis-server").stdout.strip() == "disabled"
+
+
+def test_nothing_failed(vps: Host, nfs: Host) -> None:
+    for host in (vps, nfs):
+        assert host.check_output("systemctl list-units --failed --plain --no-legend") == ""
+
+
+def test_the_limits_of_a_worker_are_in_force(vps: Host) -> None:
+    group = properties(vps, "imageworker@3", "ControlGroup")["ControlGroup"]
+    limits = vps.check_output(f"cd /sys/fs/cgroup{group} && cat memory.max memory.swap.max cpu.max pids.max")
+    assert limits.splitlines() == [str(2 * 1024**3), "0", "200000 100000", "256"]
+
+
+def test_systemd_watches_the_workers(vps: Host) -> None:
+    shown = properties(vps, "imageworker@3", "Type", "WatchdogUSec", "Restart", "NotifyAccess", "StatusText")
+    assert shown["StatusText"]
+    assert shown["Type"] == "notify"
+    assert shown["NotifyAccess"] == "main"
+    assert shown["WatchdogUSec"] == "30s"
+    assert shown["Restart"] == "always"
+
+
+@pytest.mark.parametrize("unit", ["imageworker@1", "imagebot@1", "redis-server@queue", "prometheus-node-exporter"])
+def test_services_are_sandboxed(vps: Host, unit: str) -> None:
+    # Exposure in tenths: an unprotected service has 96.
+    assert vps.run(f"systemd-analyze security --offline=no --threshold=20 --no-pager {unit}").rc == 0
+
+
+def test_only_ssh_listens_to_the_world(vps: Host) -> None:
+    listening = [
+        line.split()[3] for line in vps.check_output("ss --tcp --listening --numeric --no-header").splitlines()
+    ]
+    public = {address for address in listening if not address.startswith(("127.", "[::1]"))}
+    assert public <= {"0.0.0.0:22", "[::]:22"}
+    assert {"127.0.0.1:6379", "127.0.0.1:6380", "127.0.0.1:9100"} <= set(listening)
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "owner"),
+    [
+        ("/etc/imagebot/credentials", "700", "root:root"),
+        ("/etc/imagebot/credentials/imagebot_telegram_token", "600", "root:root"),
+        ("/etc/imagebot/credentials/imagebot_fal_key", "600", "root:root"),
+        ("/etc/imagebot/credentials/imagebot_redis_password_operator", "600", "root:root"),
+        ("/etc/imagebot/worker.env", "644", "root:root"),
+        ("/etc/redis/users-queue.acl", "640", "root:redis"),
+        ("/var/lib/redis/queue", "750", "redis:redis"),
+        ("/opt/imagebot/current/app/__init__.py", "644", "root:root"),
+    ],
+)
+def test_files_belong_to_whom_they_should(vps: Host, path: str, mode: str, owner: str) -> None:
+    assert vps.check_output(f"stat --format='%a %U:%G' {path}") == f"{mode} {owner}"
+
+
+def test_secrets_show_nowhere(vps: Host, secrets: list[str]) -> None:
+    everything = vps.check_output(
+        "ps -eww -o args; journalctl --no-pager --quiet --output=cat; cat /etc/imagebot/*.env;"
+        "systemctl show 'imageworker@*' 'imagebot@*';"
+        "for pid in $(pgrep -f 'app[.](worker|bot)'); do tr '\\0' '\\n' < /proc/$pid/environ; done"
+    )
+    assert "IMAGEBOT_REDIS_USERNAME=worker" in everything
+    assert not [secret for secret in secrets if secret in everything]
+
+
+def test_the_plans_commands_work_as_written(vps: Host) -> None:
+    assert vps.check_output("redis-cli LLEN rq:queue:img_queue").isdigit()
+    assert vps.run('redis-cli KEYS "rq:job:*" | wc -l').rc == 0
+    assert "total_commands_processed" in vps.check_output("redis-cli INFO stats")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "KEYS '*'",
+        "INFO",
+        "SCAN 0",
+        "GET imagebot:anything",
+        "HGETALL rq:job:anything",
+        "LRANGE rq:queue:img_queue 0 -1",
+        "LPUSH rq:queue:img_queue job",
+        "LLEN rq:workers",
+        "CONFIG GET dir",
+        "ACL LIST",
+        "FLUSHALL",
+        "SUBSCRIBE rq:anything",
+        "-p 6380 PING",
+    ],
+)
+def test_without_a_password_nothing_else_does(vps: Host, command: str) -> None:
+    assert vps.check_output(f"redis-cli {command}").startswith(("NOPERM", "NOAUTH"))
+
+
+@pytest.mark.parametrize(
+    ("port", "setting", "value"),
+    [
+        (6379, "maxmemory-policy", "noeviction"),
+        (6379, "appendonly", "yes"),
+        (6379, "appendfsync", "always"),
+        (6379, "save", "60 1000"),
+        (6380, "maxmemory-policy", "allkeys-lru"),
+        (6380, "maxmemory", str(2 * 1024**3)),
+        (6380, "appendonly", "yes"),
+        (6380, "save", "60 1000"),
+    ],
+)
+def test_redis_runs_as_the_plan_says(vps: Host, port: int, setting: str, value: str) -> None:
+    assert operator(vps, port, f"CONFIG GET {setting}").splitlines() == [setting, value]
+
+
+def test_the_kernel_lets_redis_fork(vps: Host) -> None:
+    assert vps.check_output("cat /proc/sys/vm/overcommit_memory") == "1"
+
+
+def test_a_bad_setting_ends_a_worker_once_and_names_itself(vps: Host) -> None:
+    unit, drop_in = "imageworker@99", "/run/systemd/system/imageworker@99.service.d"
+    vps.check_output(
+        f"mkdir -p {drop_in} && printf '[Service]\\nEnvironmentFile=\\nEnvironment=IMAGEBOT_LOG_LEVEL=LOUD\\n'"
+        f" > {drop_in}/test.conf && systemctl daemon-reload"
+    )
+    vps.run(f"systemctl start {unit}")
+    shown = properties(vps, unit, "ExecMainStatus", "NRestarts", "ActiveState")
+    said = vps.check_output(f"journalctl --no-pager --quiet --output=cat --unit={unit} _COMM=python")
+    vps.check_output(f"rm -r {drop_in} && systemctl daemon-reload && systemctl reset-failed {unit}")
+    assert shown == {"ExecMainStatus": "78", "NRestarts": "0", "ActiveState": "failed"}
+    assert len(said.splitlines()) == 1
+    assert "IMAGEBOT_LOG_LEVEL" in said

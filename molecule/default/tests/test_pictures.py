@@ -1,0 +1,84 @@
+"""A picture from end to end, and where it lands."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .conftest import CHECKOUT, SECRETS
+from .test_hosts import WORKERS, operator, properties
+
+Host = Any
+MEDIA = "/srv/imagebot/media"
+
+
+def picture(path: Path) -> dict[str, Any]:
+    """Let a person ask for a picture; return what came."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.demo.conversation"),
+            *("--telegram", SECRETS["bot_telegram_api_url"], "--picture", str(path)),
+        ],
+        cwd=CHECKOUT,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told
+
+
+def until(happened: Callable[[], bool], patience: float = 120.0) -> bool:
+    """Wait until something happened; tell whether it did."""
+    deadline = time.monotonic() + patience
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True
+
+
+def test_media_are_mounted_as_pictures_need_it(vps: Host) -> None:
+    kind, options = vps.check_output(f"findmnt --noheadings --output FSTYPE,OPTIONS {MEDIA}").split()
+    assert kind == "nfs4"
+    assert {"hard", "vers=4.2", "nosuid", "nodev", "noexec"} <= set(options.split(","))
+
+
+def test_a_prompt_comes_back_as_a_picture_and_lands_on_the_nfs_server(vps: Host, nfs: Host, tmp_path: Path) -> None:
+    before = set(nfs.check_output(f"find {MEDIA} -type f").splitlines())
+    told = picture(tmp_path / "picture")
+    assert told["bytes"] == (tmp_path / "picture").stat().st_size
+    added = set(nfs.check_output(f"find {MEDIA} -type f").splitlines()) - before
+    assert added
+    owners = nfs.check_output(f"stat --format='%U:%G' {' '.join(added)}").splitlines()
+    assert set(owners) == {"imageworker:imagebot-media"}
+
+
+def test_bot_and_workers_asked_redis_for_nothing_they_may_not_do(vps: Host) -> None:
+    for port in (6379, 6380):
+        denied = operator(vps, port, "ACL LOG")
+        assert not [user for user in ("bot", "worker") if f"\n{user}\n" in denied], denied
+
+
+def test_one_worker_restarts_alone(vps: Host) -> None:
+    pids = {unit: properties(vps, unit, "MainPID")["MainPID"] for unit in WORKERS}
+    vps.check_output("systemctl restart imageworker@3")
+    changed = {unit for unit in WORKERS if properties(vps, unit, "MainPID")["MainPID"] != pids[unit]}
+    assert changed == {"imageworker@3"}
+
+
+def test_workers_that_find_no_media_come_back_with_them(vps: Host, nfs: Host, tmp_path: Path) -> None:
+    vps.check_output("systemctl stop imageworker.target imagebot.target srv-imagebot-media.mount")
+    nfs.check_output("exportfs -ua")
+    try:
+        vps.check_output("systemctl start --no-block imageworker.target imagebot.target")
+        assert until(lambda: int(properties(vps, "imageworker@1", "NRestarts")["NRestarts"]) > 0)
+        assert properties(vps, "imageworker@1", "ActiveState")["ActiveState"] != "active"
+    finally:
+        nfs.check_output("exportfs -ra")
+    assert until(lambda: vps.run(f"systemctl is-active {' '.join(WORKERS)} imagebot@1").rc == 0)
+    picture(tmp_path / "picture")
