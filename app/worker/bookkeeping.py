@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.callbacks import execute_stopped_callback
 from rq.command import parse_payload
 from rq.executions import Execution
-from rq.job import Job
+from rq.job import Job, Retry
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException, TimerDeathPenalty
@@ -156,6 +156,8 @@ class Bookkeeper(BaseWorker):
         """Record that a job returned; a failure of its callback, or an unserialisable value, fails it."""
         try:
             self._finalize_success(running.job, running.queue, running.execution, value)
+            if isinstance(value, Retry):
+                self._check_recorded(running, running.job.retries_left)
         except REDIS_AWAY:
             raise
         except Exception:

@@ -14,6 +14,7 @@ class Uploader:
         """The two hosts are module constants in fal-client; this sets them for the process."""
         fal_client_module.REST_URL = storage_url.rstrip("/")
         fal_client_module.CDN_URL = cdn_url.rstrip("/")
+        self._key = key
         self._client = fal_client.AsyncClient(key=key)
 
     async def __call__(self, data: bytes, content_type: str) -> str:
@@ -25,4 +26,7 @@ class Uploader:
         try:
             return await self._client.upload(data, content_type)
         except (httpx.HTTPError, fal_client.FalClientError) as error:
+            self._client = fal_client.AsyncClient(
+                key=self._key
+            )  # the old one would keep a refused token till it expires
             raise TransientFalError(f"upload: {type(error).__name__}") from error

@@ -43,8 +43,8 @@ T = TypeVar("T")
 
 SUBMIT_ANSWER_WAIT: Final = 10.0
 """Seconds after the beginning of a submit by another process in which it may still record the answer."""
-MODEL_FAILURES_MAX: Final = 2
-"""Requests in which the model may fail in passing before another is submitted."""
+MODEL_RETRIES: Final = 2
+"""Further requests to fal after one in which the model failed in passing: each takes a person's half minute."""
 PAUSE: Final = 60
 """Seconds without new jobs after fal said that the account is out of money."""
 UNKNOWN_SUBMITS: Final = "submits_unknown"
@@ -198,9 +198,7 @@ class ImageWorker:
         except ModelFailedError as error:
             failures = record.model_failures + 1
             log.warning("request %s: %s", request.id, error)
-            if failures > MODEL_FAILURES_MAX:
-                raise RequestFailedError(FailureReason.PROVIDER_DOWN, str(error)) from error
-            await self.patience.back_off(error, record.model_failures)
+            await self.patience.back_off(error, record.model_failures, MODEL_RETRIES)
             await until_answered(lambda: self.store.model_failed(request.id, lease, failures))
             return
         await until_answered(lambda: self.latency.record(fal_request, progress.inference_time))

@@ -45,13 +45,15 @@ class Patience:
                 await self.back_off(error, attempt)
             attempt += 1
 
-    async def back_off(self, error: Exception, attempt: int) -> None:
+    async def back_off(self, error: Exception, attempt: int, retries: int | None = None) -> None:
         """Wait after the failure of an attempt (0 for the first), as long as fal asks for if it does.
+
+        ``retries``: how many are allowed, if not as many as usual.
 
         Raises:
             RequestFailedError: this was the last attempt.
         """
-        if attempt >= self._retries:
+        if attempt >= (self._retries if retries is None else retries):
             raise RequestFailedError(FailureReason.PROVIDER_DOWN, str(error)) from error
         asked = error.retry_after if isinstance(error, TransientFalError) else None
         wait = min(BACKOFF_MAX, asked or BACKOFF_FIRST * 2**attempt)

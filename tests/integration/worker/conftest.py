@@ -16,8 +16,20 @@ def fal() -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
-def one_world(redis_process: RedisProcess, fal: Simulator, tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(redis_process.url, fal, tmp_path_factory.mktemp("world"))
+def one_world(
+    redis_process: RedisProcess, fal: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    world = World(redis_process.url, fal, tmp_path_factory.mktemp("world"))
+    yield world
+    world.clear()
+
+
+@pytest.fixture
+def served(one_world: World) -> Iterator[World]:
+    """A world in which a worker serves that repeats a call once; tests in a row share it."""
+    one_world.serve(FAL_RETRIES="1")
+    yield one_world
+    print(one_world.dump())
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ class WorkerProcess:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = Path("/tmp") / f"imagebot-test-{uuid.uuid4().hex[:12]}.sock"  # noqa: S108  # a socket's path is short
         self._socket.bind(str(address))
+        self._forgotten = 0
         self._told: list[str] = []
         Thread(target=self._listen, daemon=True).start()
         variables = {"PATH": os.environ["PATH"], **environment, "IMAGEBOT_WORKER_NAME": name}
@@ -62,7 +63,11 @@ class WorkerProcess:
 
     def log(self) -> str:
         """What it has written, its predecessors of the same name included."""
-        return self._log.read_text()
+        return self._log.read_text()[self._forgotten :]
+
+    def forget(self) -> None:
+        """Let ``log`` begin with what is written from now on."""
+        self._forgotten = len(self._log.read_text())
 
     def told_systemd(self) -> list[str]:
         """The assignments it has sent so far."""
@@ -116,6 +121,7 @@ class World:
         self.media = directory / "media"
         self.media.mkdir(exist_ok=True)
         self.workers: list[WorkerProcess] = []
+        self._resident: dict[str, str] | None = None
         self.environment = {
             "IMAGEBOT_QUEUE_REDIS_URL": redis_url,
             "IMAGEBOT_MEDIA_URL": f"file://{self.media}",
@@ -140,14 +146,32 @@ class World:
         self.workers.append(worker)
         return worker
 
+    def serve(self, **settings: str) -> None:
+        """See to it that one worker with these settings runs: the last test's, or a new one."""
+        if self._resident == settings and self.workers[0].process.poll() is None:
+            self.workers[0].forget()
+            records = ("rq:worker", "rq:scheduler", "rq:clean", "rq:queues")  # of the worker, not of jobs
+            if stale := [key for key in map(str, self.redis.keys("*")) if not key.startswith(records)]:
+                self.redis.delete(*stale)
+            self.fal.post("/control/reset")
+            return
+        self.clear()
+        self.worker(**settings).until_ready()
+        self._resident = settings
+
     def logs(self) -> str:
-        return "\n".join(path.read_text() for path in sorted(self.directory.glob("*.log")))
+        return "\n".join(worker.log() for worker in self.workers)
+
+    def log_count(self, text: str) -> int:
+        """How often the workers have written something."""
+        return self.logs().count(text)
 
     def clear(self) -> None:
         """End what runs and forget what was."""
         for worker in self.workers:
             worker.bury()
         self.workers.clear()
+        self._resident = None
         for path in self.directory.glob("*.log"):
             path.unlink()
         self.redis.flushall()

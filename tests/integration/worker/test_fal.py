@@ -1,0 +1,277 @@
+"""What fal can answer, and what then becomes of the request, of the job and of the bill."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rq.registry import FailedJobRegistry
+from rq.serializers import JSONSerializer
+
+from app.core import queues, redis_keys
+from app.core.errors import FailureReason
+from app.core.operations import Operation
+from app.core.requests import RequestState
+from app.worker import models
+from tests.integration.worker.world import World, wait_until
+
+INPUTS = {Operation.CREATE: 0, Operation.EDIT: 1, Operation.MERGE: 3, Operation.RETOUCH: 1, Operation.UPSCALE: 1}
+
+
+def failed_jobs(world: World) -> list[str]:
+    registry = FailedJobRegistry(queues.QUEUE, connection=world.rq, serializer=JSONSerializer)
+    return list(registry.get_job_ids())
+
+
+def store_inputs(world: World, count: int) -> tuple[str, ...]:
+    keys = tuple(f"inputs/{number}.jpg" for number in range(count))
+    for key in keys:
+        buffer = io.BytesIO()
+        Image.new("RGB", (96, 64), "orange").save(buffer, "JPEG")
+        path: Path = world.media / key
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(buffer.getvalue())
+    return keys
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_every_operation_makes_a_picture(served: World, operation: Operation) -> None:
+    inputs = store_inputs(served, INPUTS[operation])
+    request_id = served.order(operation=operation, inputs=inputs)
+    served.until_ended([request_id])
+    assert served.events(request_id) == ["started", "done"]
+    assert len(served.pictures(request_id)) == 1
+    [job] = served.fal_jobs()
+    pictures = job["payload"].get("image_urls", [job["payload"].get("image_url")])
+    assert len([url for url in pictures if url]) == len(inputs)
+    assert job["endpoint"] == models.DEFAULT_ENDPOINTS[operation]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "billed"),
+    [
+        ("policy", FailureReason.POLICY, 1),
+        ("no_media", FailureReason.POLICY, 1),
+        ("too_small", FailureReason.BAD_INPUT, 1),
+        ("face", FailureReason.BAD_INPUT, 1),
+    ],
+)
+def test_a_refusal_is_the_requests_own_and_not_a_failed_job(
+    served: World, kind: str, reason: FailureReason, billed: int
+) -> None:
+    request_id = served.order(f"a fox [sim:{kind}] [sim:latency=0]")
+    served.until_ended([request_id])
+    assert served.events(request_id) == ["started", "failed"]
+    assert served.record(request_id).reason is reason
+    assert served.job(request_id).return_value() == {"state": "failed", "reason": reason}
+    assert failed_jobs(served) == []
+    assert served.counts()["billed"] == billed
+    served.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["broken_image", "truncated_image", "empty_image", "html_image", "foreign_host", "missing_file", "bomb",
+     "no_images", "bad_json"],
+)  # fmt: skip
+def test_a_result_that_is_no_sound_picture_is_not_stored_and_the_job_is_listed_as_failed(
+    served: World, kind: str
+) -> None:
+    request_id = served.order(f"a fox [sim:{kind}] [sim:latency=0]")
+    served.until_ended([request_id])
+    assert served.events(request_id) == ["started", "failed"]
+    assert served.record(request_id).reason is FailureReason.INTERNAL
+    assert failed_jobs(served) == [request_id]
+    assert not list(served.media.glob(f"results/**/{request_id}*"))
+    assert served.counts()["submits"] == 1
+
+
+def test_a_download_that_breaks_is_repeated(served: World) -> None:
+    served.fault("drop_answer", call="file")
+    request_id = served.order()
+    served.until_ended([request_id])
+    served.assert_each_done_once([request_id])
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        ("submit", 429),
+        ("submit", 500),
+        ("status", 429),
+        ("status", 503),
+        ("result", 500),
+        ("file", 503),
+    ],
+)
+def test_a_call_that_fails_in_passing_is_repeated(served: World, call: str, status: int) -> None:
+    served.fault("status", call=call, status=status, retry_after=0.1)
+    request_id = served.order()
+    served.until_ended([request_id])
+    served.assert_each_done_once([request_id])
+    assert served.counts()["by_status"][call][str(status)] == 1
+
+
+@pytest.mark.parametrize("call", ["submit", "status", "result", "file"])
+def test_a_call_that_goes_on_failing_fails_the_request(served: World, call: str) -> None:
+    served.fault("status", times=-1, call=call, status=503)
+    request_id = served.order()
+    served.until_ended([request_id])
+    assert served.events(request_id)[-1] == "failed"
+    assert served.record(request_id).reason is FailureReason.PROVIDER_DOWN
+    assert failed_jobs(served) == [request_id]
+    assert served.counts()["by_status"][call]["503"] == 2
+
+
+@pytest.mark.parametrize("kind", ["error500", "runner503", "timeout504"])
+def test_a_model_that_fails_in_passing_is_asked_again_unbilled_and_started_is_told_once(
+    served: World, kind: str
+) -> None:
+    served.fault(kind)
+    request_id = served.order()
+    served.until_ended([request_id])
+    assert served.events(request_id) == ["started", "done"]
+    assert (served.counts()["submits"], served.counts()["billed"]) == (2, 1)
+
+
+def test_a_model_that_goes_on_failing_fails_the_request(served: World) -> None:
+    served.fault("error500", times=-1)
+    request_id = served.order()
+    served.until_ended([request_id])
+    assert served.events(request_id) == ["started", "failed"]
+    assert served.record(request_id).reason is FailureReason.PROVIDER_DOWN
+    assert (served.counts()["submits"], served.counts()["billed"]) == (3, 0)
+
+
+def test_an_input_that_is_gone_fails_the_request(served: World) -> None:
+    request_id = served.order(operation=Operation.EDIT, inputs=("inputs/gone.jpg",))
+    served.until_ended([request_id])
+    assert served.events(request_id) == ["failed"]
+    assert served.counts()["submits"] == 0
+
+
+@pytest.mark.parametrize("recorded_first", [True, False])
+def test_a_running_request_is_cancelled_at_fal_too(served: World, recorded_first: bool) -> None:
+    request_id = served.order("a fox [sim:latency=30]")
+    served.until_state(request_id, RequestState.SUBMITTED)
+    if recorded_first:
+        assert served.cancel(request_id)
+    queues.stop(served.rq, request_id)
+    wait_until(lambda: served.job(request_id).get_status() == "stopped", "the job is stopped")
+    assert served.events(request_id) == ["started", "cancelled"]
+    assert (served.counts()["cancels"], served.counts()["billed"]) == (1, 0)
+    served.assert_nothing_left()
+
+
+def test_stopping_what_is_not_there_or_has_ended_does_nothing(served: World) -> None:
+    queues.stop(served.rq, "no-such-request")
+    request_id = served.order()
+    served.until_ended([request_id])
+    queues.stop(served.rq, request_id)
+    served.assert_each_done_once([request_id])
+
+
+def test_a_request_cancelled_during_its_submit_is_cancelled_at_fal(served: World) -> None:
+    served.fault("delay_answer", call="submit", delay_s=1.5)
+    request_id = served.order("a fox [sim:latency=30]")
+    wait_until(lambda: served.counts()["jobs"] == 1, "fal has the request")
+    assert served.cancel(request_id)
+    wait_until(lambda: served.counts()["cancels"] == 1, "fal is told")
+    served.until_ended([request_id])
+    assert served.events(request_id) == ["cancelled"]
+    assert served.counts()["billed"] == 0
+
+
+@pytest.mark.parametrize(("repeats", "events", "billed"), [("0", ["failed"], 1), ("1", ["started", "done"], 2)])
+def test_a_submit_whose_answer_is_lost_is_not_repeated_unless_allowed(
+    world: World, repeats: str, events: list[str], billed: int
+) -> None:
+    worker = world.worker(FAL_SUBMIT_REPEATS=repeats)
+    world.fault("drop_answer", call="submit")
+    request_id = world.order()
+    world.until_ended([request_id])
+    assert world.events(request_id) == events
+    if events == ["failed"]:
+        assert world.record(request_id).reason is FailureReason.OUTCOME_UNKNOWN
+    wait_until(lambda: world.counts()["billed"] == billed, f"{billed} billed")
+    assert world.redis.hget(redis_keys.COUNTERS, "submits_unknown") == "1"
+    assert "nobody knows whether submit 1 reached fal" in worker.log()
+
+
+def test_without_money_new_jobs_wait_until_the_pause_is_over(world: World) -> None:
+    worker = world.worker(WORKER_CONCURRENCY="1")
+    world.fal.post("/control/settings", balance="exhausted")
+    refused = world.order()
+    world.until_ended([refused])
+    assert world.record(refused).reason is FailureReason.OUT_OF_MONEY
+    assert world.redis.get(redis_keys.PAUSED) == FailureReason.OUT_OF_MONEY
+    assert 0 < int(str(world.redis.ttl(redis_keys.PAUSED))) <= 60
+    assert "out of money" in worker.log()
+    world.fal.post("/control/settings", balance="ok")
+    waiting = world.order()
+    assert world.state(waiting) is RequestState.QUEUED
+    world.redis.delete(redis_keys.PAUSED)
+    world.until_ended([waiting])
+    world.assert_nothing_left()
+    assert world.counts()["billed"] == 1
+
+
+def test_a_wrong_key_fails_the_request_and_shows_no_key(world: World) -> None:
+    worker = world.worker(FAL_KEY="wrong:very-secret")
+    request_id = world.order()
+    world.until_ended([request_id])
+    assert world.record(request_id).reason is FailureReason.INTERNAL
+    assert "HTTP 401" in worker.log()
+    assert "very-secret" not in worker.log()
+
+
+def test_no_more_are_in_progress_at_fal_than_the_account_may_run(world: World) -> None:
+    for name in ("imageworker@1", "imageworker@2"):
+        world.worker(name, FAL_CONCURRENCY="3").until_ready()
+    ids = world.orders(12)
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
+    assert world.counts()["in_progress_max"] <= 3
+    assert world.counts()["in_queue_max"] == 0
+
+
+def test_a_vip_does_not_stand_behind_a_batch(world: World) -> None:
+    batch = [world.order(f"batch {number} [sim:latency=0.3]", queues.QUEUE_LOW) for number in range(6)]
+    vip = world.order("vip [sim:latency=0.3]", queues.QUEUE_HIGH)
+    world.worker(FAL_CONCURRENCY="2", LOW_PRIORITY_SHARE="1")
+    world.until_ended([*batch, vip])
+    prompts = [job["payload"]["prompt"] for job in sorted(world.fal_jobs(), key=lambda job: job["submitted_at"])]
+    assert "vip [sim:latency=0.3]" in prompts[:2]
+
+
+def test_a_queued_request_is_cancelled_and_never_submitted(world: World) -> None:
+    request_id = world.order()
+    assert world.cancel(request_id)
+    queues.stop(world.rq, request_id)
+    other = world.order()
+    world.worker()
+    world.until_ended([other])
+    assert world.events(request_id) == ["cancelled"]
+    assert not world.cancel(request_id)
+    assert world.counts()["submits"] == 1
+
+
+def test_a_stop_during_a_submit_waits_for_its_answer(world: World) -> None:
+    worker = world.worker()
+    world.fault("delay_answer", call="submit", delay_s=0.7)
+    request_id = world.order()
+    wait_until(lambda: world.counts()["jobs"] == 1, "fal has the request")
+    assert worker.stop() == 0
+    assert world.state(request_id) is RequestState.SUBMITTED
+    world.worker("imageworker@2")
+    world.until_ended([request_id])
+    world.assert_each_done_once([request_id])
+
+
+def test_inputs_that_fal_does_not_take_now_are_uploaded_again(world: World) -> None:
+    world.worker()
+    world.fault("status", call="token", status=503)
+    world.fault("status", call="upload", status=401)
+    request_id = world.order(operation=Operation.EDIT, inputs=store_inputs(world, 1))
+    world.until_ended([request_id])
+    assert world.events(request_id) == ["started", "done"]
