@@ -1,1 +1,5 @@
 """The workers: scripts in a real Redis, real processes, and the fal simulator."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.integration.worker.world")

@@ -19,7 +19,7 @@ def fal() -> Iterator[Simulator]:
 def one_world(
     redis_process: RedisProcess, fal: Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    world = World(redis_process.url, fal, tmp_path_factory.mktemp("world"))
+    world = World(redis_process.url, fal.url, tmp_path_factory.mktemp("world"))
     yield world
     world.clear()
 

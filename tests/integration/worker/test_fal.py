@@ -200,14 +200,14 @@ def test_a_submit_whose_answer_is_lost_is_not_repeated_unless_allowed(
 
 def test_without_money_new_jobs_wait_until_the_pause_is_over(world: World) -> None:
     worker = world.worker(WORKER_CONCURRENCY="1")
-    world.fal.post("/control/settings", balance="exhausted")
+    world.tell_fal("settings", balance="exhausted")
     refused = world.order()
     world.until_ended([refused])
     assert world.record(refused).reason is FailureReason.OUT_OF_MONEY
     assert world.redis.get(redis_keys.PAUSED) == FailureReason.OUT_OF_MONEY
     assert 0 < int(str(world.redis.ttl(redis_keys.PAUSED))) <= 60
     assert "out of money" in worker.log()
-    world.fal.post("/control/settings", balance="ok")
+    world.tell_fal("settings", balance="ok")
     waiting = world.order()
     assert world.state(waiting) is RequestState.QUEUED
     world.redis.delete(redis_keys.PAUSED)

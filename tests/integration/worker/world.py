@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
+import httpx
 from PIL import Image
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -25,7 +26,6 @@ from rq.serializers import JSONSerializer
 from app.core import queues, redis_keys
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
-from tests.simulators.client import Simulator
 
 T = TypeVar("T")
 
@@ -112,11 +112,11 @@ class WorkerProcess:
 class World:
     """Requests, workers and the outside."""
 
-    def __init__(self, redis_url: str, fal: Simulator, directory: Path) -> None:
+    def __init__(self, redis_url: str, fal_url: str, directory: Path) -> None:
         self.url = redis_url
         self.redis = Redis.from_url(redis_url, decode_responses=True)
         self.rq = Redis.from_url(redis_url)
-        self.fal = fal
+        self._fal = httpx.Client(base_url=fal_url, timeout=30)
         self.directory = directory
         self.media = directory / "media"
         self.media.mkdir(exist_ok=True)
@@ -126,9 +126,9 @@ class World:
             "IMAGEBOT_QUEUE_REDIS_URL": redis_url,
             "IMAGEBOT_MEDIA_URL": f"file://{self.media}",
             "IMAGEBOT_FAL_KEY": FAL_KEY,
-            "IMAGEBOT_FAL_QUEUE_URL": fal.url,
-            "IMAGEBOT_FAL_STORAGE_URL": fal.url,
-            "IMAGEBOT_FAL_CDN_URL": fal.url,
+            "IMAGEBOT_FAL_QUEUE_URL": fal_url,
+            "IMAGEBOT_FAL_STORAGE_URL": fal_url,
+            "IMAGEBOT_FAL_CDN_URL": fal_url,
             "IMAGEBOT_FAL_MEDIA_HOSTS": '["127.0.0.1"]',
             "IMAGEBOT_POLL_INTERVAL_INITIAL": "0.1",
             "IMAGEBOT_POLL_INTERVAL_MAX": "0.3",
@@ -153,7 +153,7 @@ class World:
             records = ("rq:worker", "rq:scheduler", "rq:clean", "rq:queues")  # of the worker, not of jobs
             if stale := [key for key in map(str, self.redis.keys("*")) if not key.startswith(records)]:
                 self.redis.delete(*stale)
-            self.fal.post("/control/reset")
+            self.tell_fal("reset")
             return
         self.clear()
         self.worker(**settings).until_ready()
@@ -175,7 +175,7 @@ class World:
         for path in self.directory.glob("*.log"):
             path.unlink()
         self.redis.flushall()
-        self.fal.post("/control/reset")
+        self.tell_fal("reset")
 
     # -- requests -------------------------------------------------------------------------------------------------
 
@@ -235,11 +235,11 @@ class World:
         return [fields["type"] for _, fields in entries if fields["request_id"] == request_id]
 
     def counts(self) -> dict[str, Any]:
-        counts: dict[str, Any] = self.fal.get("/control/counts")
+        counts: dict[str, Any] = self._fal.get("/control/counts").raise_for_status().json()
         return counts
 
     def fal_jobs(self) -> list[dict[str, Any]]:
-        jobs: list[dict[str, Any]] = self.fal.get("/control/jobs")
+        jobs: list[dict[str, Any]] = self._fal.get("/control/jobs").raise_for_status().json()
         return jobs
 
     def pictures(self, request_id: str) -> list[tuple[int, int]]:
@@ -273,7 +273,11 @@ class World:
 
     def fault(self, kind: str, times: int = 1, **more: Any) -> None:
         """Make fal misbehave."""
-        self.fal.post("/control/faults", kind=kind, times=times, **more)
+        self.tell_fal("faults", kind=kind, times=times, **more)
+
+    def tell_fal(self, what: str, **more: Any) -> None:
+        """Use the simulator's control API."""
+        self._fal.post(f"/control/{what}", json=more).raise_for_status()
 
     def dump(self) -> str:
         """What to look at when a test fails."""

@@ -1,0 +1,35 @@
+"""Who is to blame for a worker's death: only a job that was at work in it."""
+
+import signal
+import uuid
+
+import pytest
+
+from app.core.errors import FailureReason
+from app.core.requests import RequestState
+from tests.integration.worker.world import World
+
+
+def die_at(world: World, *points: str) -> None:
+    """Let one worker after the other die of SIGKILL at a point."""
+    for point in points:
+        mark = str(world.directory / f"{uuid.uuid4().hex}.mark")
+        assert world.worker(TEST_KILL_AT=point, TEST_KILL_MARK=mark).exit_status() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("point", ["claimed", "submitted"])
+def test_a_request_survives_any_number_of_deaths_that_it_has_no_part_in(world: World, point: str) -> None:
+    request = world.order()
+    die_at(world, "claimed", "claimed", point)
+    world.worker()
+    world.until_ended([request])
+    world.assert_each_done_once([request])
+
+
+def test_a_picture_that_two_workers_died_of_is_given_up(world: World) -> None:
+    request = world.order()
+    die_at(world, "kept", "kept")
+    world.worker()
+    world.until_ended([request])
+    assert world.record(request).state is RequestState.FAILED
+    assert world.record(request).reason is FailureReason.INTERNAL

@@ -1,0 +1,138 @@
+"""Redis away, and everything at once: a whole stack under load."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from rq.command import send_stop_job_command
+from rq.serializers import JSONSerializer
+
+from app.core.requests import RequestState
+from tests.integration.redis_process import RedisProcess
+from tests.integration.worker.world import World, wait_until
+from tests.simulators.client import Simulator
+from tests.stack.stack import Stack
+
+
+@pytest.fixture
+def mortal_redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    """A Redis that the test may kill."""
+    (tmp_path / "redis").mkdir()
+    process = RedisProcess(tmp_path / "redis")
+    yield process
+    process.kill(signal.SIGTERM)
+
+
+@pytest.fixture
+def mortal_world(mortal_redis: RedisProcess, fal: Simulator, tmp_path: Path) -> Iterator[World]:
+    """A world with that Redis."""
+    world = World(mortal_redis.url, fal.url, tmp_path)
+    world.clear()
+    yield world
+    print(world.dump())
+    world.clear()
+
+
+def test_without_redis_at_start_a_worker_waits_and_says_so(mortal_redis: RedisProcess, mortal_world: World) -> None:
+    mortal_redis.kill()
+    worker = mortal_world.worker(module="app.worker")
+    worker.until_logged("waiting for Redis")
+    wait_until(lambda: "STATUS=waiting for Redis" in worker.told_systemd(), "systemd is told")
+    assert "READY=1" not in worker.told_systemd()
+    mortal_redis.start()
+    worker.until_ready()
+    request_id = mortal_world.order()
+    mortal_world.until_ended([request_id])
+    mortal_world.assert_each_done_once([request_id])
+
+
+def test_a_worker_without_redis_stops_as_quickly_as_any(mortal_redis: RedisProcess, mortal_world: World) -> None:
+    waiting = mortal_world.worker()
+    waiting.until_ready()
+    request_id = mortal_world.order("a fox [sim:latency=2]")
+    mortal_world.until_state(request_id, RequestState.SUBMITTED)
+    mortal_redis.kill()
+    late = mortal_world.worker("imageworker@2")
+    late.until_logged("waiting for Redis")
+    assert (waiting.stop(), late.stop()) == (0, 0)
+    mortal_redis.start()
+    mortal_world.worker()
+    mortal_world.until_ended([request_id])
+    mortal_world.assert_each_done_once([request_id])
+
+
+def test_when_redis_comes_back_jobs_go_on_in_the_same_process_and_commands_are_heard(
+    mortal_redis: RedisProcess, mortal_world: World
+) -> None:
+    worker = mortal_world.worker(WORKER_CONCURRENCY="4").until_ready()
+    ids = mortal_world.orders(8, "a fox [sim:latency=1]")
+    stopped = ids[3]
+    for request_id in ids[:4]:
+        mortal_world.until_state(request_id, RequestState.SUBMITTED)
+    mortal_redis.kill()
+    worker.until_logged("waiting for Redis")
+    wait_until(lambda: mortal_world.counts()["completed"] == 4, "fal has drawn meanwhile")
+    mortal_redis.start()
+    mortal_world.until_ended(ids)
+    mortal_world.assert_each_done_once(ids)
+    assert {mortal_world.job(request_id).worker_name for request_id in ids} == {worker.name}
+    assert "took back" not in worker.log()
+    assert worker.log().count("handed back") == 0
+
+    stopped = mortal_world.order("a fox [sim:latency=60]")
+    mortal_world.until_state(stopped, RequestState.SUBMITTED)
+    send_stop_job_command(mortal_world.rq, stopped, JSONSerializer)
+    mortal_world.until_state(stopped, RequestState.CANCELLED)
+
+
+def test_when_redis_has_lost_everything_a_worker_begins_anew(mortal_redis: RedisProcess, mortal_world: World) -> None:
+    worker = mortal_world.worker().until_ready()
+    request_id = mortal_world.order("a fox [sim:latency=60]")
+    mortal_world.until_state(request_id, RequestState.SUBMITTED)
+    mortal_world.redis.flushall()
+    worker.until_logged(f"job {request_id}: lost")
+    other = mortal_world.order()
+    mortal_world.until_ended([other])
+    mortal_world.assert_nothing_left()
+    assert worker.stop() == 0
+
+
+def test_a_full_redis_ends_no_worker_and_loses_nothing(mortal_redis: RedisProcess, mortal_world: World) -> None:
+    worker = mortal_world.worker().until_ready()
+    ids = mortal_world.orders(3, "a fox [sim:latency=1]")
+    for request_id in ids:
+        mortal_world.until_state(request_id, RequestState.SUBMITTED)
+    mortal_world.redis.config_set("maxmemory", "1mb")
+    worker.until_logged("OutOfMemoryError")
+    wait_until(lambda: mortal_world.counts()["completed"] == 3, "fal has drawn meanwhile")
+    mortal_world.redis.config_set("maxmemory", "0")
+    mortal_world.until_ended(ids)
+    mortal_world.assert_each_done_once(ids)
+    assert worker.stop() == 0
+
+
+def redis_answers(world: World) -> bool:
+    try:
+        return bool(world.redis.ping())
+    except RedisConnectionError:
+        return False
+
+
+def test_nothing_is_lost_or_done_twice_when_everything_dies_in_turn(stack: Stack) -> None:
+    """Workers killed and restarted, all at once too; Redis killed; each comes back as its supervisor sees fit."""
+    world = World(stack.queue_url, stack.fal_url, stack.directory)
+    print(f"logs: {stack.directory}/logs")
+    ids = world.orders(30, "a fox [sim:latency=2]")
+    wait_until(lambda: all(world.events(request_id) for request_id in ids), "fal has all, and we know it")
+    stack.kill("imageworker@1")
+    ids += world.orders(10, "another fox [sim:latency=2]")
+    stack.kill("redis-queue")
+    wait_until(lambda: redis_answers(world), "Redis is back")
+    ids += world.orders(10, "a third fox [sim:latency=2]")
+    for name in stack.worker_names:
+        stack.kill(name, signal.SIGTERM)
+    ids += world.orders(10, "a fourth fox [sim:latency=2]")
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
