@@ -64,6 +64,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         low_share=settings.low_priority_share,
         shutdown_grace=settings.shutdown_grace,
         final=(RequestFailedError, JobTimeoutException),
+        blameless=True,
         on_failure=image_worker.fail,
     )
 

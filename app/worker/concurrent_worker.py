@@ -60,8 +60,10 @@ class ConcurrentWorker(Bookkeeper):
     ``functions`` is the allow-list: the functions, by dotted name, that jobs and their callbacks may name. Coroutine
     functions run on the loop, others in threads (which a time-out or a stop can leave behind, but not end).
     ``cap`` bounds the jobs of all workers together; ``low_share`` of them may always be of the last queue.
-    Errors of the classes ``final`` are never retried. ``on_failure(job_id, error)`` is awaited before RQ records
-    that a job failed for good. ``lease`` and ``beat``: seconds that a claim holds, and between its renewals.
+    Errors of the classes ``final`` are never retried. ``blameless``: jobs say when they are at work
+    (``Running.set_waiting``), and are not to blame if their worker dies before that.
+    ``on_failure(job_id, error)`` is awaited before RQ records that a job failed for good.
+    ``lease`` and ``beat``: seconds that a claim holds, and between its renewals.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class ConcurrentWorker(Bookkeeper):
         low_share: int = 0,
         shutdown_grace: float = 3.0,
         final: tuple[type[Exception], ...] = (),
+        blameless: bool = False,
         on_failure: Callable[[str, Exception], Awaitable[None]] | None = None,
         lease: float = LEASE,
         beat: float = BEAT,
@@ -92,7 +95,8 @@ class ConcurrentWorker(Bookkeeper):
         self._on_failure = on_failure
         self._lease = lease
         self._beat_every = beat
-        self._leases = Leases(redis, name, queues, lease)
+        self._blameless = blameless
+        self._leases = Leases(redis, name, queues, lease, blameless=blameless)
         self._waits: dict[str, asyncio.Future[Any]] = {}  # by queue
         self._taken = 0
         self._suspended = False
@@ -295,7 +299,7 @@ class ConcurrentWorker(Bookkeeper):
         job = self.job_class(claim.job_id, connection=self.connection, serializer=self.serializer)
         execution = Execution(claim.execution_id, claim.job_id, self.connection, self.name)
         execution._job = job
-        running = Running(claim, job, queue, execution)
+        running = Running(claim, job, queue, execution, waiting=self._blameless)
         try:
             job.restore(claim.job_hash)
         except Exception as error:

@@ -129,7 +129,6 @@ class ImageWorker:
         request, submits, attempt = record.request, record.submits, 0
         endpoint = self.endpoints[request.operation]
         payload = models.MODELS[endpoint].payload(request, await self._upload_inputs(request))
-        await until_answered(partial(executions.current.get().set_waiting, self.redis, True))
         while True:
             await self.patience.turn()
             try:
@@ -191,7 +190,6 @@ class ImageWorker:
     async def _collect(self, record: RequestRecord, fal_request: FalRequest, lease: Lease) -> None:
         """Wait for a request's result and store its pictures; queue it again if the model failed in passing."""
         request, running = record.request, executions.current.get()
-        await until_answered(partial(running.set_waiting, self.redis, True))
         progress = await self._completed(fal_request)
         try:
             answer = await self.patience.call(lambda: self.fal.result(fal_request))

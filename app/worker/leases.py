@@ -38,14 +38,14 @@ local function seconds() local t = redis.call('TIME'); return tonumber(t[1]) + t
 
 # KEYS: queues (priority order), lease sets, registries, then rq:suspended, paused, the worker's executions.
 # ARGV: number of queues, lease s, worker's name, time as RQ writes it, RQ's lease s, execution's time to live s,
-# cap on leases in all, share of the last queue, execution ids...
+# cap on leases in all, share of the last queue, field that clears a job of blame ('' = it is not cleared), ids...
 _CLAIM: Final = (
     _KEYS
     + """
 local n, claimed = tonumber(ARGV[1]), {}
 if redis.call('EXISTS', KEYS[3 * n + 1]) == 1 then return {'suspended'} end
 if redis.call('EXISTS', KEYS[3 * n + 2]) == 1 then return {'paused'} end
-local at, running, wanted = seconds(), 0, #ARGV - 8
+local at, running, wanted = seconds(), 0, #ARGV - 9
 for q = 1, n do running = running + redis.call('ZCARD', KEYS[n + q]) end
 local free = math.min(wanted, tonumber(ARGV[7]) - running)
 local function take(q, most)
@@ -54,7 +54,7 @@ local function take(q, most)
     if not id then return end
     local job = 'rq:job:' .. id
     if redis.call('HGET', job, 'status') == 'queued' then
-      local ex = ARGV[9 + #claimed]
+      local ex = ARGV[10 + #claimed]
       local composite = id .. ':' .. ex
       redis.call('ZADD', KEYS[n + q], at + tonumber(ARGV[2]), composite)
       redis.call('ZADD', KEYS[2 * n + q], at + tonumber(ARGV[5]), composite)
@@ -63,6 +63,7 @@ local function take(q, most)
       redis.call('HSET', execution_key(composite), 'id', ex, 'job_id', id, 'last_heartbeat', at,
                  'created_at', at + #claimed * 1e-6, -- keeps the order of jobs claimed, and put back, at once
                  'worker_name', ARGV[3])
+      if ARGV[9] ~= '' then redis.call('HSET', execution_key(composite), ARGV[9], 1) end
       redis.call('EXPIRE', execution_key(composite), ARGV[6])
       redis.call('SADD', KEYS[3 * n + 3], composite)
       redis.call('PERSIST', job)
@@ -155,11 +156,15 @@ class Claim:
 class Leases:
     """The claims of one worker on ``queues`` (priority order), through a client that answers bytes."""
 
-    def __init__(self, redis: Redis, worker_name: str, queues: Sequence[str], lease: float) -> None:
+    def __init__(
+        self, redis: Redis, worker_name: str, queues: Sequence[str], lease: float, *, blameless: bool = False
+    ) -> None:
+        """``blameless``: a claimed job is not to blame for its worker's death until it says that it is at work."""
         self._redis = redis
         self._worker_name = worker_name
         self._queues = list(queues)
         self._lease = lease
+        self._cleared = WAITING_FIELD if blameless else ""
         self._lists = [Queue.redis_queue_namespace_prefix + name for name in queues]
         self._sets = [redis_keys.leases(name) for name in queues]
         self._registries = [StartedJobRegistry.key_template.format(name) for name in queues]
@@ -182,7 +187,7 @@ class Leases:
             ],
             args=[
                 len(self._queues), self._lease, self._worker_name, utcformat(now()), RQ_LEASE, EXECUTION_TTL,
-                cap, low_share, *(uuid4().hex for _ in range(slots)),
+                cap, low_share, self._cleared, *(uuid4().hex for _ in range(slots)),
             ],
         )  # fmt: skip
         claims = [
