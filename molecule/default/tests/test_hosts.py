@@ -60,6 +60,7 @@ def test_only_ssh_listens_to_the_world(vps: Host) -> None:
     ]
     public = {address for address in listening if not address.startswith(("127.", "[::1]"))}
     assert public <= {"0.0.0.0:22", "[::]:22"}
+    assert vps.run("systemctl is-enabled rpcbind.socket").stdout.strip() == "disabled"
     assert {"127.0.0.1:6379", "127.0.0.1:6380", "127.0.0.1:9100"} <= set(listening)
 
 

@@ -157,6 +157,9 @@ def test_packages_are_those_of_the_groups_a_host_is_in() -> None:
     assert {"redis-server", "python3-venv", "unattended-upgrades"} <= set(everything)
     assert len(everything) == len(set(everything))
     assert "redis-server" not in value("base", "_base_packages", group_names=["workers"])
+    assert not {"nfs-common", "nfs-kernel-server"} & set(everything)
+    assert "nfs-common" in value("base", "_base_packages", media_backend="nfs")
+    assert "nfs-kernel-server" in value("base", "_base_packages", media_nfs_export=["192.0.2.0/24"])
 
 
 def test_the_host_of_these_tests_is_in_every_group() -> None:
