@@ -6,7 +6,14 @@ import pytest
 
 from tests.unit.roles.role import ALL_ROLES, ROLES, read
 
-TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "float": (int, float), "int": int, "bool": bool, "list": list, "dict": dict}
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "float": (int, float),
+    "int": int,
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+}
 SECRETS = ("_token", "_fal_key", "_password", "_passwords")
 
 
