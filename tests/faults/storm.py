@@ -1,6 +1,7 @@
 """The storm: a steady load, and everything that can die dies."""
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -27,6 +29,8 @@ from tests.stack.stack import ROOT
 
 DRAIN: Final = 240.0
 """Seconds after the last arrival in which every request must have ended."""
+POINT_WAIT: Final = 120.0
+"""Seconds in which a worker must have died where it was to."""
 RQ: Final = str(Path(sys.executable).with_name("rq"))
 
 
@@ -44,6 +48,7 @@ class Plan:
     restart_at: float = 95.0
     points: Sequence[str] = field(default_factory=lambda: list(POINTS))
     points_from: float = 12.0
+    points_every: float = 10.0
     seed: int = 7
 
 
@@ -55,29 +60,37 @@ class Storm:
         self._plan = plan
         self._chance = Random(plan.seed)
         self._ledger = Ledger(ours)
-        self._restarting = asyncio.Lock()
+        self._restarting = False
         self._spared: set[str] = set()
         self._kills = Counter[str]()
         self._rq_info_runs = 0
+        self._over = asyncio.Event()
 
     async def run(self) -> dict[str, Any]:
         """Let it pass, wait until every request has ended, and return the counts."""
         plan, self._began = self._plan, time.monotonic()
+        times = arrivals(plan.rate, plan.seconds, plan.seed)
         self._ledger.start()
         info = asyncio.create_task(self._rq_info())
         try:
             async with asyncio.TaskGroup() as group:
-                for number, at in enumerate(arrivals(plan.rate, plan.seconds, plan.seed)):
+                for number, at in enumerate(times):
                     group.create_task(self._offer(f"storm-{number}", at))
                 group.create_task(self._kill_workers())
                 group.create_task(self._pause_one())
                 group.create_task(self._kill_redis())
                 group.create_task(self._restart_all())
-                group.create_task(self._kill_at_points())
+                points = [group.create_task(self._kill_at(point, at)) for point, at in self._points()]
+                await self._until(plan.seconds)
+                for number in itertools.count(len(times)):  # the points need jobs to die at
+                    if all(point.done() for point in points):
+                        break
+                    group.create_task(self._offer(f"storm-{number}", 0))
+                    await asyncio.sleep(1 / plan.rate)
             await self._drained()
         finally:
-            info.cancel()
-            await asyncio.wait({info})
+            self._over.set()
+            await info
             await asyncio.to_thread(self._ledger.stop)
         return self._counts()
 
@@ -96,7 +109,7 @@ class Storm:
 
     async def _rq_info(self) -> None:
         """RQ's own tool cleans registries, beside everything else that does."""
-        while True:
+        while not self._over.is_set():
             process = await asyncio.create_subprocess_exec(
                 RQ, "info", "--url", self._ours.stack.queue_url, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
@@ -116,7 +129,7 @@ class Storm:
         plan, at = self._plan, self._plan.kills_from
         while at < plan.kills_until:
             await self._until(at)
-            async with self._restarting:
+            if not self._restarting:
                 alive = [name for name in self._ours.stack.worker_names if name not in self._spared]
                 self._kill(self._chance.choice(alive))
             at += plan.kill_every
@@ -147,9 +160,11 @@ class Storm:
 
     async def _restart_all(self) -> None:
         await self._until(self._plan.restart_at)
-        async with self._restarting:
-            names = [name for name in self._ours.stack.worker_names if name not in self._spared]
-            await asyncio.gather(*(asyncio.to_thread(self._restart, name) for name in names))
+        names = [name for name in self._ours.stack.worker_names if name not in self._spared]
+        loop, self._restarting = asyncio.get_running_loop(), True
+        with ThreadPoolExecutor(len(names)) as threads:
+            await asyncio.gather(*(loop.run_in_executor(threads, self._restart, name) for name in names))
+        self._restarting = False
 
     def _restart(self, name: str) -> None:
         try:
@@ -158,27 +173,34 @@ class Storm:
             return  # it has just been killed, and is being restarted anyway
         self._ours.stack.start(name)
 
-    async def _kill_at_points(self) -> None:
-        """One more worker for each point, on a host that does not come back."""
-        await self._until(self._plan.points_from)
-        for point in self._plan.points:
-            name = f"imageworker-dies-{point}"
-            mark = self._ours.stack.directory / f"{point}.mark"
-            environment = {"IMAGEBOT_WORKER_NAME": name, "TEST_KILL_AT": point, "TEST_KILL_MARK": str(mark)}
-            with (self._ours.stack.directory / "logs" / f"{name}.log").open("ab") as log:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "tests.faults.deadly_worker", cwd=ROOT, stdout=log, stderr=log,
-                    env={**os.environ, **self._ours.stack.settings(), **environment},
-                )  # fmt: skip
-            try:
-                status = await asyncio.wait_for(process.wait(), 90)
-            finally:
-                if process.returncode is None:
-                    process.kill()
-            if status != -signal.SIGKILL or not mark.exists():
-                raise BenchError(f"the worker that was to die at {point!r} ended with {status}; see its log")
-            self._ledger.died(name)
-            self._kills[point] += 1
+    def _points(self) -> list[tuple[str, float]]:
+        return [
+            (point, self._plan.points_from + number * self._plan.points_every)
+            for number, point in enumerate(self._plan.points)
+        ]
+
+    async def _kill_at(self, point: str, at: float) -> None:
+        """One more worker, on a host that does not come back: it dies when it first gets to the point."""
+        await self._until(at)
+        name, directory = f"imageworker-dies-{point}", self._ours.stack.directory
+        mark = directory / f"{point}.mark"
+        environment = {"IMAGEBOT_WORKER_NAME": name, "TEST_KILL_AT": point, "TEST_KILL_MARK": str(mark)}
+        with (directory / "logs" / f"{name}.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.faults.deadly_worker", cwd=ROOT, stdout=log, stderr=log,
+                env={**os.environ, **self._ours.stack.settings(), **environment},
+            )  # fmt: skip
+        try:
+            status = await asyncio.wait_for(process.wait(), POINT_WAIT)
+        except TimeoutError:
+            raise BenchError(f"no job got a worker to the point {point!r} in {POINT_WAIT:g} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if status != -signal.SIGKILL:
+            raise BenchError(f"the worker that was to die at {point!r} ended with {status}; see its log")
+        self._ledger.died(name)
+        self._kills[point] += 1
 
     async def _until(self, at: float) -> None:
         await asyncio.sleep(max(0.0, self._began + at - time.monotonic()))
