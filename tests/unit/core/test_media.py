@@ -1,0 +1,42 @@
+"""The media store on a disk."""
+
+import os
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from app.core.media import MediaStore
+
+
+async def test_a_picture_is_stored_and_read(tmp_path: Path) -> None:
+    store = MediaStore(f"file://{tmp_path}")
+    await store.put("results/2026/01/02/tg-1-0.png", b"picture")
+    assert await store.get("results/2026/01/02/tg-1-0.png") == b"picture"
+    assert (tmp_path / "results/2026/01/02/tg-1-0.png").read_bytes() == b"picture"
+
+
+async def test_a_picture_stored_again_replaces_the_old_one_and_leaves_nothing_else(tmp_path: Path) -> None:
+    store = MediaStore(f"file://{tmp_path}")
+    for data in (b"first", b"second"):
+        await store.put("a/b.png", data)
+    assert await store.get("a/b.png") == b"second"
+    assert [files for _, _, files in os.walk(tmp_path) if files] == [["b.png"]]
+
+
+async def test_a_picture_is_on_the_disk_before_it_counts_as_stored(tmp_path: Path) -> None:
+    with patch("os.fsync") as fsync:
+        await MediaStore(f"file://{tmp_path}").put("a/b.png", b"picture")
+    assert fsync.call_count == 2  # the file, and the directory that names it
+
+
+async def test_a_path_with_spaces_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "my pictures").mkdir()
+    store = MediaStore((tmp_path / "my pictures").as_uri())
+    await store.put("a.png", b"picture")
+    assert (tmp_path / "my pictures" / "a.png").read_bytes() == b"picture"
+
+
+async def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await MediaStore(f"file://{tmp_path}").get("gone.png")

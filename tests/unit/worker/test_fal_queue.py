@@ -1,0 +1,157 @@
+"""fal's answers, sorted: what is final, what passes, and what nobody can know."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from app.core.errors import FailureReason, RequestFailedError
+from app.core.requests import FalRequest
+from app.worker import fal_queue
+from app.worker.fal_queue import FalQueue, FalStatus, ModelFailedError, SubmitOutcomeUnknownError, TransientFalError
+
+QUEUE = "https://queue.example"
+ACCEPTED = {"request_id": "r"} | {
+    name: f"{QUEUE}/app/requests/r/{name}" for name in ("status_url", "response_url", "cancel_url")
+}
+REQUEST = FalRequest("r", f"{QUEUE}/s", f"{QUEUE}/r", f"{QUEUE}/c", "endpoint", 0.0)
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def fal(answer: Answer) -> FalQueue:
+    """A client whose every call gets this answer."""
+    queue = FalQueue("id:secret", QUEUE, ("fal.example", "*.fal.example"))
+    transport = httpx.MockTransport(answer)
+    queue._api = httpx.AsyncClient(base_url=QUEUE, transport=transport, headers={"Authorization": "Key id:secret"})
+    queue._files = httpx.AsyncClient(transport=transport)
+    return queue
+
+
+def says(status: int, body: Any = None, **headers: str) -> Answer:
+    content = {"text": body} if isinstance(body, str) else {"json": body}
+    return lambda _: httpx.Response(status, headers=headers, **content)
+
+
+def breaks(error: type[httpx.RequestError]) -> Answer:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise error("broken", request=request)
+
+    return answer
+
+
+async def test_a_submit_gives_what_fal_answered() -> None:
+    accepted = await fal(says(200, ACCEPTED)).submit("owner/app", {"prompt": "a fox"})
+    assert (accepted.request_id, accepted.status_url) == ("r", ACCEPTED["status_url"])
+    assert accepted.endpoint == "owner/app"
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
+async def test_a_submit_that_was_never_sent_may_be_repeated(error: type[httpx.RequestError]) -> None:
+    with pytest.raises(TransientFalError):
+        await fal(breaks(error)).submit("owner/app", {})
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError])
+async def test_a_submit_without_an_answer_has_an_unknown_outcome(error: type[httpx.RequestError]) -> None:
+    with pytest.raises(SubmitOutcomeUnknownError):
+        await fal(breaks(error)).submit("owner/app", {})
+
+
+@pytest.mark.parametrize("answer", [says(502), says(504), says(200, "<html>"), says(200, {}), says(200, [])])
+async def test_so_has_one_whose_answer_cannot_be_read(answer: Answer) -> None:
+    with pytest.raises(SubmitOutcomeUnknownError):
+        await fal(answer).submit("owner/app", {})
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+async def test_fal_may_say_that_it_did_not_take_a_submit_and_when_to_come_again(status: int) -> None:
+    with pytest.raises(TransientFalError) as caught:
+        await fal(says(status, **{"Retry-After": "7"})).submit("owner/app", {})
+    assert caught.value.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (403, {"detail": "User is locked. Reason: Exhausted balance."}, FailureReason.OUT_OF_MONEY),
+        (401, {"detail": "bad key"}, FailureReason.INTERNAL),
+        (404, {"detail": "no such app"}, FailureReason.INTERNAL),
+        (422, {"detail": [{"type": "content_policy_violation", "input": "the prompt"}]}, FailureReason.POLICY),
+        (422, {"detail": [{"type": "no_media_generated"}]}, FailureReason.POLICY),
+        (422, {"detail": [{"type": "image_too_small", "input": "the prompt"}]}, FailureReason.BAD_INPUT),
+        (400, {"detail": "the prompt is bad"}, FailureReason.BAD_INPUT),
+        (413, "too large", FailureReason.BAD_INPUT),
+        (418, ["odd"], FailureReason.INTERNAL),
+    ],
+)
+async def test_refusals_have_a_reason_and_never_quote_the_prompt(
+    status: int, body: Any, reason: FailureReason
+) -> None:
+    for call in (fal(says(status, body)).submit("owner/app", {}), fal(says(status, body)).result(REQUEST)):
+        with pytest.raises(RequestFailedError) as caught:
+            await call
+        assert caught.value.reason is reason
+        assert "prompt" not in str(caught.value)
+
+
+async def test_the_key_is_sent_to_the_queue_and_to_no_other_host() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=ACCEPTED | {"cancel_url": "https://evil.example/cancel"})
+
+    with pytest.raises(RequestFailedError, match=r"evil\.example"):
+        await fal(answer).submit("owner/app", {})
+    await fal(answer).fetch("https://v3.fal.example/files/a.png")
+    assert [request.headers.get("Authorization") for request in seen] == ["Key id:secret", None]
+
+
+async def test_a_status_tells_how_far_and_how_long() -> None:
+    completed = await fal(says(200, {"status": "COMPLETED", "metrics": {"inference_time": 3.5}})).status(REQUEST)
+    assert (completed.status, completed.inference_time) == (FalStatus.COMPLETED, 3.5)
+    waiting = await fal(says(202, {"status": "IN_QUEUE", "metrics": None})).status(REQUEST)
+    assert (waiting.status, waiting.inference_time) == (FalStatus.IN_QUEUE, None)
+
+
+@pytest.mark.parametrize("answer", [says(200, {"status": "NEW_WORD"}), says(200, "<html>"), says(200, []), says(503)])
+async def test_a_status_that_cannot_be_read_is_asked_for_again(answer: Answer) -> None:
+    with pytest.raises(TransientFalError):
+        await fal(answer).status(REQUEST)
+
+
+async def test_a_models_failure_is_told_from_a_failure_of_the_way_there() -> None:
+    with pytest.raises(ModelFailedError):
+        await fal(says(500, {"detail": [{"type": "internal_server_error"}]})).result(REQUEST)
+    with pytest.raises(ModelFailedError):
+        await fal(says(503, {"detail": "gone"}, **{"X-Fal-Error-Type": "runner_disconnected"})).result(REQUEST)
+    with pytest.raises(TransientFalError):
+        await fal(says(503, "busy")).result(REQUEST)
+    with pytest.raises(TransientFalError):
+        await fal(says(400, {"detail": "Request is still in progress"})).result(REQUEST)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://evil.example/a.png", "https://fal.example.evil.example/a.png", "https://notfal.example/a.png",
+     "http://v3.fal.example/a.png", "file:///etc/passwd", "https://[bad/a.png", ""],
+)  # fmt: skip
+async def test_results_are_fetched_from_allowed_hosts_over_https_only(url: str) -> None:
+    with pytest.raises(RequestFailedError):
+        await fal(says(200, "picture")).fetch(url)
+
+
+async def test_a_result_is_fetched_whole_unless_it_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fal_queue, "PICTURE_MAX_BYTES", 10)
+    assert await fal(says(200, "x" * 10)).fetch("https://fal.example/a.png") == b"x" * 10
+    with pytest.raises(RequestFailedError, match="larger"):
+        await fal(says(200, "x" * 11)).fetch("https://fal.example/a.png")
+    with pytest.raises(TransientFalError):
+        await fal(breaks(httpx.ReadError)).fetch("https://fal.example/a.png")
+
+
+async def test_a_cancel_that_fal_refuses_is_no_error() -> None:
+    await fal(says(400, {"status": "ALREADY_COMPLETED"})).cancel(REQUEST)
+    with pytest.raises(TransientFalError):
+        await fal(breaks(httpx.ReadTimeout)).cancel(REQUEST)

@@ -1,0 +1,72 @@
+"""How often, and after how long, a call to fal is repeated."""
+
+import asyncio
+from random import Random
+from typing import Any, cast
+
+import pytest
+
+from app.core.errors import FailureReason, RequestFailedError
+from app.worker.fal_queue import TransientFalError
+from app.worker.patience import BACKOFF_MAX, Patience
+from app.worker.request_cap import RequestCap
+
+
+class Cap:
+    """Counts the turns taken."""
+
+    turns = 0
+
+    async def wait(self) -> None:
+        self.turns += 1
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds slept, in no time."""
+    seconds: list[float] = []
+
+    async def sleep(wait: float) -> None:
+        seconds.append(wait)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return seconds
+
+
+class Call:
+    """Fails in passing so many times, then answers."""
+
+    def __init__(self, failures: int, retry_after: float | None = None) -> None:
+        self.failures = failures
+        self.retry_after = retry_after
+
+    async def __call__(self) -> str:
+        if self.failures:
+            self.failures -= 1
+            raise TransientFalError("busy", self.retry_after)
+        return "answer"
+
+
+def patience(cap: Any, retries: int = 4) -> Patience:
+    return Patience(cast(RequestCap, cap), retries, Random(1))
+
+
+async def test_a_call_is_repeated_with_growing_waits_and_each_takes_its_turn(slept: list[float]) -> None:
+    cap = Cap()
+    assert await patience(cap).call(Call(4)) == "answer"
+    assert cap.turns == 5
+    assert all(least <= wait <= least * 1.25 for least, wait in zip([1, 2, 4, 8], slept, strict=True))
+
+
+async def test_the_last_failure_is_the_providers(slept: list[float]) -> None:
+    with pytest.raises(RequestFailedError) as caught:
+        await patience(Cap(), retries=2).call(Call(3))
+    assert caught.value.reason is FailureReason.PROVIDER_DOWN
+    assert len(slept) == 2
+
+
+async def test_fal_may_ask_for_a_wait_but_not_for_any(slept: list[float]) -> None:
+    await patience(Cap()).call(Call(1, retry_after=7))
+    await patience(Cap()).call(Call(1, retry_after=3600))
+    assert 7 <= slept[0] <= 7 * 1.25
+    assert BACKOFF_MAX <= slept[1] <= BACKOFF_MAX * 1.25
