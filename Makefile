@@ -36,10 +36,10 @@ lint: $(READY) ## ruff, mypy, yamllint, ansible-lint
 	ansible-lint --offline
 
 unit: $(READY) ## Tests that need nothing but Python
-	pytest tests/unit
+	pytest -n 2 tests/unit
 
 integration: $(READY) ## Tests with real Redis, real processes and the simulators
-	pytest tests/integration
+	pytest -n 4 --dist loadfile tests/integration
 
 molecule: $(READY) ## Tests on lab VPSs
 ifneq ($(VPS),no)
