@@ -148,7 +148,8 @@ def test_a_bad_setting_ends_a_worker_once_and_names_itself(vps: Host) -> None:
     )
     vps.run(f"systemctl start {unit}")
     shown = properties(vps, unit, "ExecMainStatus", "NRestarts", "ActiveState")
-    said = vps.check_output(f"journalctl --no-pager --quiet --output=cat --unit={unit} _COMM=python")
+    this_start = properties(vps, unit, "InvocationID")["InvocationID"]
+    said = vps.check_output(f"journalctl --no-pager --output=cat _SYSTEMD_INVOCATION_ID={this_start} _COMM=python")
     vps.check_output(f"rm -r {drop_in} && systemctl daemon-reload && systemctl reset-failed {unit}")
     assert shown == {"ExecMainStatus": "78", "NRestarts": "0", "ActiveState": "failed"}
     assert len(said.splitlines()) == 1
