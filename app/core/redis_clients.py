@@ -51,6 +51,24 @@ def rq_redis(settings: CoreSettings) -> Redis:
     )
 
 
+def check_cancelled() -> None:
+    """Raise ``CancelledError`` if the running task was cancelled and that came to nothing.
+
+    redis-py sends through ``asyncio.wait_for``, which in Python 3.11 swallows a cancellation that comes just when
+    the sending is done. So what talks to Redis in a loop, or in many steps, must look for itself.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def stay() -> None:
+    """Let the running task go on after a cancellation that it has caught."""
+    task = asyncio.current_task()
+    while task and task.cancelling():
+        task.uncancel()
+
+
 async def until_answered(call: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:
     """Repeat a call to Redis until it is answered; call ``on_wait`` before each wait. Says once that it waits.
 
@@ -59,8 +77,11 @@ async def until_answered(call: Callable[[], Awaitable[T]], on_wait: Callable[[],
     delay = 0.1
     while True:
         try:
-            return await call()
+            answer = await call()
+            check_cancelled()
+            return answer
         except REDIS_AWAY as error:
+            check_cancelled()
             if delay == 0.1:  # the first time
                 log.warning("waiting for Redis: %s: %s", type(error).__name__, error)
             on_wait()

@@ -26,7 +26,7 @@ from rq.utils import now
 from rq.worker import WorkerStatus
 
 from app.core import sd_notify
-from app.core.redis_clients import REDIS_AWAY, until_answered
+from app.core.redis_clients import REDIS_AWAY, check_cancelled, stay, until_answered
 from app.core.requests import LeaseLostError
 from app.worker import executions
 from app.worker.bookkeeping import Bookkeeper, DeadlyJobError, ForbiddenFunctionError
@@ -188,6 +188,7 @@ class ConcurrentWorker(Bookkeeper):
                 self._reap_from = time.monotonic() + self._lease
             except Exception:
                 log.exception("a beat failed")
+            check_cancelled()
             await asyncio.sleep(self._beat_every)
 
     async def _beat(self) -> None:
@@ -267,7 +268,8 @@ class ConcurrentWorker(Bookkeeper):
                 await self._until_redis_answers(self._job_waits)
             else:  # suspended, paused, or the cap is reached: a job may wait, so waiting for one would not wait
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._slot_freed.wait(), FULL_WAIT if state == "full" else PAUSED_WAIT)
+                    async with asyncio.timeout(FULL_WAIT if state == "full" else PAUSED_WAIT):
+                        await self._slot_freed.wait()
 
     async def _claim(self, free: int) -> tuple[str, list[Claim]]:
         """Claim jobs; a stop waits for the answer, so that what was claimed is handed back and not forgotten."""
@@ -340,6 +342,7 @@ class ConcurrentWorker(Bookkeeper):
                 job.retries_left = None
             finish = partial(self.record_failure, running, sys.exc_info())
         running.ending = Ending.RECORDING  # neither a stop nor a drain may cut it short
+        stay()
         with contextlib.suppress(LeaseLostError):
             await self._until_redis_answers(partial(self._record, running, failure, finish))
 

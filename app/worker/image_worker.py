@@ -22,7 +22,7 @@ from app.core.errors import FailureReason, RequestFailedError
 from app.core.media import MediaStore
 from app.core.operations import Operation
 from app.core.polling_config import PollingConfig
-from app.core.redis_clients import until_answered
+from app.core.redis_clients import stay, until_answered
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestRecord, RequestState, RequestStore
 from app.worker import executions, models, pictures
 from app.worker.executions import Ending
@@ -90,6 +90,7 @@ class ImageWorker:
             return {"state": RequestState.FAILED, "reason": failure.reason}
         except asyncio.CancelledError:
             if executions.current.get().ending is Ending.STOP:
+                stay()
                 await self._cancel(request_id)
             raise
         return {"state": record.state}
