@@ -39,7 +39,7 @@ unit: $(READY) ## Tests that need nothing but Python
 	pytest -n 2 tests/unit
 
 integration: $(READY) ## Tests with real Redis, real processes and the simulators
-	pytest -n 4 --dist loadfile tests/integration
+	pytest -n 3 --dist loadfile tests/integration
 
 molecule: $(READY) ## Tests on lab VPSs
 ifneq ($(VPS),no)
