@@ -17,7 +17,7 @@ module: managed_files
 short_description: Write several files and directories at once
 description:
   - What C(template) and C(file) tasks would do one by one, with two trips to the host and two starts of Python for
-    each. A run that changes nothing takes less than half the time so.
+    each. Of about 80 trips in a run of site.yml that changes nothing, 30 are left.
   - Contents come from C(lookup('ansible.builtin.template', ...)). Parents of files must exist or come first.
   - The contents are not written to the host's log. Secrets still need C(no_log) and C(diff=false) on the task.
 options:
