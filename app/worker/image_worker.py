@@ -190,7 +190,7 @@ class ImageWorker:
 
     async def _collect(self, record: RequestRecord, fal_request: FalRequest, lease: Lease) -> None:
         """Wait for a request's result and store its pictures; queue it again if the model failed in passing."""
-        request, running = record.request, executions.current.get()
+        request = record.request
         progress = await self._completed(fal_request)
         try:
             answer = await self.patience.call(lambda: self.fal.result(fal_request))
@@ -201,7 +201,6 @@ class ImageWorker:
             await until_answered(lambda: self.store.model_failed(request.id, lease, failures))
             return
         await until_answered(lambda: self.latency.record(fal_request, progress.inference_time))
-        await until_answered(partial(running.set_waiting, self.redis, False))
         media = await self._stored(request.id, models.result_urls(answer))
         log.info("request %s: %d pictures, %.1f s", request.id, len(media), time.time() - fal_request.submitted_at)
         await until_answered(lambda: self.store.stored(request.id, lease, media))
@@ -220,13 +219,21 @@ class ImageWorker:
         keys = []
         day = time.strftime("%Y/%m/%d", time.gmtime())
         for number, url in enumerate(urls):
-            data = await self.patience.call(partial(self.fal.fetch, url))
-            async with self._decoding:
-                picture = await asyncio.to_thread(pictures.verify, data)
+            data = await self.patience.call(partial(self.fal.fetch, url), capped=False)
+            picture = await self._verified(data)
             key = f"results/{day}/{request_id}-{number}.{picture.suffix}"
             await self.media.put(key, picture.data)
             keys.append(key)
         return tuple(keys)
+
+    async def _verified(self, data: bytes) -> pictures.Picture:
+        """Decode what fal sent. Nothing else that a job does could kill its worker, so only this is held against it."""
+        running = executions.current.get()
+        async with self._decoding:
+            await until_answered(partial(running.set_waiting, self.redis, False))
+            picture = await asyncio.to_thread(pictures.verify, data)
+            await until_answered(partial(running.set_waiting, self.redis, True))
+        return picture
 
     # -- endings ------------------------------------------------------------------------------------------------
 

@@ -30,15 +30,16 @@ class Patience:
         """Wait until the cap allows the next request."""
         await until_answered(self._cap.wait)
 
-    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Send a request, and again while it fails in passing.
+    async def call(self, call: Callable[[], Awaitable[T]], *, capped: bool = True) -> T:
+        """Send a request, and again while it fails in passing. ``capped``: it is one of fal's API, which limits us.
 
         Raises:
             RequestFailedError: it failed once too often.
         """
         attempt = 0
         while True:
-            await self.turn()
+            if capped:
+                await self.turn()
             try:
                 return await call()
             except TransientFalError as error:

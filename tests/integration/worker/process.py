@@ -1,7 +1,7 @@
 """``python -m tests.integration.worker.process``: the real worker, with shorter leases, that can kill itself.
 
-``TEST_KILL_AT`` names a point (``claimed``, ``answered``, ``submitted``, ``kept``, ``stored``) at which the process
-kills itself; ``TEST_KILL_MARK`` a file that it leaves first, so that it does so once.
+``TEST_KILL_AT`` names the point (of ``POINTS``) at which the process kills itself; ``TEST_KILL_MARK`` a file that it
+leaves first, so that it does so once.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from app.core.requests import RequestStore
 from app.worker import __main__ as entry
 from app.worker import image_worker
 from app.worker.concurrent_worker import ConcurrentWorker
+from app.worker.executions import Running
 from app.worker.fal_queue import FalQueue
 from app.worker.leases import Leases
 from app.worker.settings import WorkerSettings
@@ -33,6 +34,7 @@ POINTS: dict[str, tuple[type, str]] = {
     "claimed": (Leases, "claim"),
     "answered": (FalQueue, "submit"),
     "submitted": (RequestStore, "submitted"),
+    "decoding": (Running, "set_waiting"),
     "kept": (MediaStore, "put"),
     "stored": (RequestStore, "stored"),
 }

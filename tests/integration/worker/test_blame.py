@@ -3,8 +3,6 @@
 import signal
 import uuid
 
-import pytest
-
 from app.core.errors import FailureReason
 from app.core.requests import RequestState
 from tests.integration.worker.world import World
@@ -17,10 +15,9 @@ def die_at(world: World, *points: str) -> None:
         assert world.worker(TEST_KILL_AT=point, TEST_KILL_MARK=mark).exit_status() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("point", ["claimed", "submitted"])
-def test_a_request_survives_any_number_of_deaths_that_it_has_no_part_in(world: World, point: str) -> None:
+def test_a_request_survives_any_number_of_deaths_that_it_has_no_part_in(world: World) -> None:
     request = world.order()
-    die_at(world, "claimed", "claimed", point)
+    die_at(world, "claimed", "claimed", "submitted", "kept", "kept", "stored")
     world.worker()
     world.until_ended([request])
     world.assert_each_done_once([request])
@@ -28,7 +25,7 @@ def test_a_request_survives_any_number_of_deaths_that_it_has_no_part_in(world: W
 
 def test_a_picture_that_two_workers_died_of_is_given_up(world: World) -> None:
     request = world.order()
-    die_at(world, "kept", "kept")
+    die_at(world, "decoding", "decoding")
     world.worker()
     world.until_ended([request])
     assert world.record(request).state is RequestState.FAILED
