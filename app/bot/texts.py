@@ -1,4 +1,4 @@
-"""What the bot says, in every language: Fluent messages from ``locales/<locale>/messages.ftl``."""
+"""What the bot says, in every language: Fluent messages from ``locales/<locale>/<topic>.ftl``."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ class Texts:
 
     def __init__(self, directory: Path = LOCALES_DIRECTORY) -> None:
         self._bundles: dict[str, FluentBundle] = {}
-        for file in sorted(directory.glob("*/messages.ftl")):
+        for file in sorted(directory.glob("*/*.ftl")):
             locale = file.parent.name
-            # No isolation marks round variables: they would be characters of their own in Telegram.
-            self._bundles[locale] = FluentBundle([locale], use_isolating=False)
+            if locale not in self._bundles:
+                # No isolation marks round variables: they would be characters of their own in Telegram.
+                self._bundles[locale] = FluentBundle([locale], use_isolating=False)
             self._bundles[locale].add_resource(FluentResource(file.read_text(encoding="utf-8")))
 
     @property

@@ -18,10 +18,11 @@ class _Variables(Visitor):
 
 def _messages(locale: str) -> dict[str, set[str]]:
     """The messages of a language: key -> names of its variables."""
-    resource = FluentParser().parse((LOCALES_DIRECTORY / locale / "messages.ftl").read_text(encoding="utf-8"))
-    assert not [entry for entry in resource.body if isinstance(entry, ast.Junk)]
+    files = sorted((LOCALES_DIRECTORY / locale).glob("*.ftl"))
+    entries = [entry for file in files for entry in FluentParser().parse(file.read_text(encoding="utf-8")).body]
+    assert not [entry for entry in entries if isinstance(entry, ast.Junk)]
     found: dict[str, set[str]] = {}
-    for entry in resource.body:
+    for entry in entries:
         if isinstance(entry, ast.Message):
             variables = _Variables()
             variables.visit(entry)
