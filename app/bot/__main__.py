@@ -14,10 +14,10 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotF
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
+from app.bot.commands import Menus
 from app.bot.conversations import Conversations
 from app.bot.delivery import CLAIM_AFTER, Delivery
 from app.bot.dispatcher import make_dispatcher
-from app.bot.handlers.start import publish_commands
 from app.bot.inbox import Inbox, RawUpdate
 from app.bot.intake import Intake
 from app.bot.lanes import Lanes
@@ -27,6 +27,7 @@ from app.bot.settings import BotSettings
 from app.bot.tasks import end
 from app.bot.telegram import make_bot
 from app.bot.texts import Texts
+from app.bot.users import Users
 from app.core import logs
 from app.core.errors import ConfigurationError
 from app.core.events import EventReader
@@ -68,7 +69,9 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     await _wait_for("Telegram", partial(_greet, bot))
     texts = Texts()
     await bot.delete_webhook(drop_pending_updates=False)  # left from another mode, it would forbid polling
-    await publish_commands(bot, texts)
+    users = Users(redis)
+    menus = Menus(bot, texts, users, settings.admins)
+    await menus.publish()
 
     requests, conversations = RequestStore(redis), Conversations(redis)
     limiter = RateLimiter(cache_url, settings.rate_limit_max_requests, settings.rate_limit_window, **credentials)
@@ -86,6 +89,8 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     )
     dispatcher = make_dispatcher(
         texts,
+        users,
+        menus=menus,
         settings=settings,
         intake=Intake(redis, rq, requests, conversations, limiter),
         conversations=conversations,

@@ -5,19 +5,24 @@ from typing import Any
 from aiogram import Dispatcher, F, Router
 from aiogram.enums import ChatType
 
-from app.bot.handlers import create, start
+from app.bot.handlers import create, settings, start
+from app.bot.middlewares.bans import BansMiddleware
 from app.bot.middlewares.errors import ErrorsMiddleware
 from app.bot.middlewares.voice import VoiceMiddleware
 from app.bot.texts import Texts
+from app.bot.users import Users
 
 
-def make_dispatcher(texts: Texts, **dependencies: Any) -> Dispatcher:
+def make_dispatcher(texts: Texts, users: Users, **dependencies: Any) -> Dispatcher:
     """Return the dispatcher; handlers get the dependencies by name."""
-    dispatcher = Dispatcher(disable_fsm=True, texts=texts, **dependencies)
-    dispatcher.update.outer_middleware(VoiceMiddleware(texts))
+    dispatcher = Dispatcher(disable_fsm=True, texts=texts, users=users, **dependencies)
+    dispatcher.update.outer_middleware(VoiceMiddleware(texts, users))
     dispatcher.update.outer_middleware(ErrorsMiddleware())
+    dispatcher.update.outer_middleware(BansMiddleware(users))
     private = Router(name="private chats")
     private.message.filter(F.chat.type == ChatType.PRIVATE)
-    private.include_routers(start.make_router(), create.make_router())
+    private.callback_query.filter(F.message.chat.type == ChatType.PRIVATE)
+    private.my_chat_member.filter(F.chat.type == ChatType.PRIVATE)
+    private.include_routers(start.make_router(), settings.make_router(), create.make_router())
     dispatcher.include_router(private)
     return dispatcher

@@ -22,6 +22,26 @@ INBOX: Final = "imagebot:inbox"
 INBOX_GROUP: Final = "bot"
 
 
+VIP: Final = "imagebot:vip"
+"""Set of the ids of people who are served first."""
+
+BANNED: Final = "imagebot:banned"
+"""Set of the ids of people who are not served."""
+
+USERS: Final = "imagebot:users"
+"""Sorted set of everybody who has written to the bot, scored by when they last did (Unix s)."""
+
+
+BROADCAST: Final = "imagebot:broadcast"
+"""Hash of the broadcast that is under way, or was last (see ``app/bot/broadcast.py``)."""
+
+BROADCAST_RECIPIENTS: Final = "imagebot:broadcast:recipients"
+"""Sorted set of those whom it has not reached yet."""
+
+BROADCAST_SENDER: Final = "imagebot:broadcast:sender"
+"""Names the instance of the bot that is sending it; expires."""
+
+
 def request(request_id: str) -> str:
     """Hash with all that is known of one request."""
     return f"imagebot:request:{request_id}"
@@ -45,3 +65,78 @@ def received_update(update_id: int) -> str:
 def conversation(request_id: str) -> str:
     """Hash with what the bot has said about one request (see ``app/bot/conversations.py``)."""
     return f"imagebot:conversation:{request_id}"
+
+
+def preferences(user_id: int) -> str:
+    """Hash of what a person has chosen in /settings, and the language of their Telegram."""
+    return f"imagebot:preferences:{user_id}"
+
+
+def ban_told(user_id: int) -> str:
+    """Mark that a banned person was told so a short while ago."""
+    return f"imagebot:ban-told:{user_id}"
+
+
+def alert(kind: str, day: str) -> str:
+    """Mark that the admins were told of something on a day (UTC, ``YYYY-MM-DD``)."""
+    return f"imagebot:alert:{kind}:{day}"
+
+
+def open_requests(user_id: int | str) -> str:
+    """Sorted set of a person's requests that have not ended, scored by when they were made (Unix s)."""
+    return f"imagebot:open:{user_id}"
+
+
+def open_batch(user_id: int | str) -> str:
+    """The same for the requests of a batch, which count apart."""
+    return f"imagebot:open-batch:{user_id}"
+
+
+def history(user_id: int | str) -> str:
+    """Sorted set of a person's last results, scored by when they were made (Unix s)."""
+    return f"imagebot:history:{user_id}"
+
+
+def in_flight(cache_key: str) -> str:
+    """The request that is just making what the cache key stands for."""
+    return f"imagebot:in-flight:{cache_key}"
+
+
+def joined(request_id: str) -> str:
+    """List of requests that wait for this one's result."""
+    return f"imagebot:joined:{request_id}"
+
+
+def spend(day: str, user_id: int | str = "all") -> str:
+    """Micro-dollars spent on a day (UTC, ``YYYY-MM-DD``) for one person, or for all."""
+    return f"imagebot:spend:{user_id}:{day}"
+
+
+def batch(batch_id: str) -> str:
+    """Hash of a batch: ``total`` requests, and how many are ``done``, ``failed`` and ``cancelled``."""
+    return f"imagebot:batch:{batch_id}"
+
+
+def result(cache_key: str) -> str:
+    """A result in the cache (see ``app/core/result_cache.py``)."""
+    return f"imagebot:result:{cache_key}"
+
+
+PACING_ALL: Final = "imagebot:pacing"
+"""When the next message to anybody is due (see ``app/bot/pacing.py``)."""
+
+STATUS_WAITING: Final = "imagebot:status:waiting"
+"""Sorted set of queued requests with a status message, scored by when to look at it next (Redis time, s)."""
+
+STATUS_DRAWING: Final = "imagebot:status:drawing"
+"""The same of requests that are being drawn."""
+
+
+def pacing(chat_id: int | str) -> str:
+    """When the next message to a chat is due."""
+    return f"imagebot:pacing:{chat_id}"
+
+
+def batch_told(batch_id: str) -> str:
+    """Set of the requests of a batch whose end has been told."""
+    return f"imagebot:batch-told:{batch_id}"

@@ -1,19 +1,23 @@
-"""The person's language."""
+"""Who is there, and their language."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiogram import BaseMiddleware
-from aiogram.types import TelegramObject, User
+from aiogram.enums import ChatType
+from aiogram.types import Chat, TelegramObject, User
 
+from app.bot.preferences import Preferences
 from app.bot.texts import Texts, Voice
+from app.bot.users import Acquaintance, Users
 
 
 class VoiceMiddleware(BaseMiddleware):
-    """Gives handlers ``voice``: the texts in the language of the person's Telegram."""
+    """Gives handlers ``voice`` (the texts in the person's language), ``preferences`` and ``acquaintance``."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, users: Users) -> None:
         self._texts = texts
+        self._users = users
 
     async def __call__(
         self,
@@ -21,7 +25,15 @@ class VoiceMiddleware(BaseMiddleware):
         event: TelegramObject,
         data: dict[str, Any],
     ) -> Any:
-        """Choose the language and go on."""
+        """Recognise the person and go on. Only who writes in private is remembered."""
         user: User | None = data.get("event_from_user")
-        data["voice"] = Voice(self._texts, self._texts.locale_for(user.language_code if user else None))
+        chat: Chat | None = data.get("event_chat")
+        locale = self._texts.locale_for(user.language_code if user else None)
+        if user and chat and chat.type == ChatType.PRIVATE:
+            acquaintance = await self._users.meet(user.id, locale)
+        else:
+            acquaintance = Acquaintance(Preferences(), locale)
+        data["acquaintance"] = acquaintance
+        data["preferences"] = acquaintance.preferences
+        data["voice"] = Voice(self._texts, acquaintance.locale)
         return await handler(event, data)

@@ -11,11 +11,11 @@ from teremok import MockBot, MockChat, MockMessagePhoto, MockMessageText, MockUs
 
 from app.bot.conversations import Conversation
 from app.bot.dispatcher import make_dispatcher
-from app.bot.handlers.start import publish_commands
 from app.bot.intake import Accepted, QueueFull, TooMany
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts
 from app.core.requests import ImageRequest
+from tests.unit.bot.people import People
 
 TOKEN = "4242424242:AAF-imaginary_token-for-tests-0123456789"
 
@@ -69,6 +69,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.dispatcher: Dispatcher = make_dispatcher(
             Texts(),
+            People(),
             settings=BotSettings(telegram_token=TOKEN),
             intake=self.intake,
             conversations=self.conversations,
@@ -176,10 +177,3 @@ async def test_a_person_who_blocked_the_bot_meanwhile_is_no_error(
     stage.bot.add_result(SendMessage, ok=False, error_code=403, description="Forbidden: bot was blocked by the user")
     await stage.hears("/start")
     assert "could not be handled" not in caplog.text
-
-
-async def test_the_menu_is_published_for_everybody_and_in_russian(stage: Stage) -> None:
-    await publish_commands(stage.bot, Texts())
-    published: list[Any] = stage.bot.requests.set_my_commands
-    assert [method.language_code for method in published] == [None, "ru"]
-    assert [command.command for command in published[0].commands] == ["start", "help"]

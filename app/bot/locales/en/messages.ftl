@@ -15,9 +15,6 @@ help =
        *[other] { $window } seconds
     }.
 
-command-start = Say hello
-command-help = How it works
-
 prompt-blank = I can't see any words there. Tell me what to draw, in a sentence or two.
 prompt-too-long = That is a whole story! It has { $length } characters, and I can read { $limit } at a time. Could you make it shorter?
 only-text = So far I only understand words. Tell me in a message what to draw.

@@ -1,0 +1,82 @@
+"""/settings: language, size and number of pictures, as buttons."""
+
+from aiogram import Bot, Router
+from aiogram.filters import Command
+from aiogram.filters.callback_data import CallbackData
+from aiogram.methods import EditMessageText
+from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
+
+from app.bot.commands import Menus
+from app.bot.preferences import OPTIONS, Choice, Preferences
+from app.bot.telegram import quietly
+from app.bot.texts import Texts, Voice
+from app.bot.users import Users
+
+
+class SettingsButton(CallbackData, prefix="settings"):
+    """Chooses an option."""
+
+    choice: Choice
+    option: str
+
+
+async def handle_settings(message: Message, voice: Voice, preferences: Preferences) -> None:
+    """Show what is chosen and what there is to choose from."""
+    await message.answer(voice("settings-title"), reply_markup=_keyboard(voice, preferences))
+
+
+async def handle_settings_button(
+    query: CallbackQuery,
+    callback_data: SettingsButton,
+    bot: Bot,
+    voice: Voice,
+    texts: Texts,
+    users: Users,
+    menus: Menus,
+) -> None:
+    """Keep a choice of the person who pressed, and show it."""
+    choice, option = callback_data.choice, callback_data.option
+    if option not in OPTIONS[choice]:
+        await quietly(bot, query.answer(voice("settings-stale")))
+        return
+    await quietly(bot, query.answer(voice("settings-saved")))
+    await users.choose(query.from_user.id, choice, option)
+    if choice is Choice.LANGUAGE:
+        await menus.tailor(query.from_user.id)
+    if query.message is None:
+        return
+    chosen = await users.recall(query.from_user.id)
+    voice = Voice(texts, chosen.locale)
+    method = EditMessageText(
+        chat_id=query.message.chat.id,
+        message_id=query.message.message_id,
+        text=voice("settings-title"),
+        reply_markup=_keyboard(voice, chosen.preferences),
+    )
+    await quietly(bot, method)
+
+
+def _keyboard(voice: Voice, preferences: Preferences) -> InlineKeyboardMarkup:
+    """A row of buttons for each choice; the chosen option has a mark."""
+    return InlineKeyboardMarkup(
+        inline_keyboard=[
+            [_button(voice, choice, option, option == getattr(preferences, choice)) for option in options]
+            for choice, options in OPTIONS.items()
+        ]
+    )
+
+
+def _button(voice: Voice, choice: Choice, option: str, chosen: bool) -> InlineKeyboardButton:
+    text = voice(f"settings-{choice}", option=int(option) if option.isdecimal() else option)
+    return InlineKeyboardButton(
+        text=voice("settings-chosen", option=text) if chosen else text,
+        callback_data=SettingsButton(choice=choice, option=option).pack(),
+    )
+
+
+def make_router() -> Router:
+    """Return this module's handlers."""
+    router = Router(name="settings")
+    router.message.register(handle_settings, Command("settings"))
+    router.callback_query.register(handle_settings_button, SettingsButton.filter())
+    return router

@@ -1,0 +1,24 @@
+# /settings.
+
+settings-title =
+    Your settings. Press a button to change one.
+
+    The size and the number apply to pictures that I make from words.
+settings-language = { $option ->
+        [en] English
+        [ru] Русский
+       *[auto] Language of Telegram
+    }
+settings-size = { $option ->
+        [square] Square
+        [portrait] Portrait
+        [landscape] Landscape
+       *[auto] Any size
+    }
+settings-pictures = { $option ->
+        [1] 1 picture
+       *[other] { $option }
+    }
+settings-chosen = ✓ { $option }
+settings-saved = Saved
+settings-stale = This button is out of date. Send /settings for new ones.

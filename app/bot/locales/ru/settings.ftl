@@ -1,0 +1,24 @@
+# /settings.
+
+settings-title =
+    Ваши настройки. Нажмите на кнопку, чтобы изменить.
+
+    Размер и число относятся к картинкам, которые я рисую по словам.
+settings-language = { $option ->
+        [en] English
+        [ru] Русский
+       *[auto] Язык из Telegram
+    }
+settings-size = { $option ->
+        [square] Квадрат
+        [portrait] Портрет
+        [landscape] Пейзаж
+       *[auto] Любой размер
+    }
+settings-pictures = { $option ->
+        [1] 1 картинка
+       *[other] { $option }
+    }
+settings-chosen = ✓ { $option }
+settings-saved = Сохранено
+settings-stale = Эта кнопка устарела. Отправьте /settings, и появятся новые.

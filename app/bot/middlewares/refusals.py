@@ -1,0 +1,34 @@
+"""A refusal becomes a sentence."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiogram import BaseMiddleware, Bot
+from aiogram.types import Chat, TelegramObject
+from redis.exceptions import OutOfMemoryError
+
+from app.bot.refusals import RefusedError
+from app.bot.texts import Voice
+
+
+class RefusalsMiddleware(BaseMiddleware):
+    """Tells the person what a handler refused, or that there is no room for anything just now."""
+
+    async def __call__(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        """Handle the event."""
+        voice: Voice = data["voice"]
+        try:
+            return await handler(event, data)
+        except RefusedError as refusal:
+            text = voice(refusal.key, **refusal.variables)
+        except OutOfMemoryError:
+            text = voice("queue-full")
+        bot: Bot = data["bot"]
+        chat: Chat = data["event_chat"]
+        await bot.send_message(chat.id, text)
+        return None

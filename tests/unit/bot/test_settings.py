@@ -1,0 +1,121 @@
+"""/settings, as a person meets them."""
+
+from typing import Any
+
+import pytest
+from aiogram.methods import AnswerCallbackQuery, DeleteMyCommands, EditMessageText, SendMessage, SetMyCommands
+from aiogram.types import InlineKeyboardMarkup
+from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
+
+from app.bot.commands import Menus
+from app.bot.dispatcher import make_dispatcher
+from app.bot.handlers.settings import SettingsButton
+from app.bot.preferences import OPTIONS, Choice, Preferences
+from app.bot.texts import Texts
+from tests.unit.bot.people import People
+
+ANNA = MockUser(language_code="en")
+
+
+class Stage:
+    """A bot that knows nobody yet."""
+
+    def __init__(self) -> None:
+        self.people = People()
+        self.bot = MockBot()
+        menus = Menus(self.bot, Texts(), self.people, admins=())
+        self.bot.dp = make_dispatcher(Texts(), self.people, menus=menus)
+
+    async def press(self, choice: str, option: str) -> list[Any]:
+        result = await self.bot.dispatch(MockCallbackQuery(f"settings:{choice}:{option}", user=ANNA))
+        return list(result.requests.all)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def _rows(markup: Any) -> list[list[str]]:
+    assert isinstance(markup, InlineKeyboardMarkup)
+    return [[button.text for button in row] for row in markup.inline_keyboard]
+
+
+async def test_what_is_chosen_has_a_mark(stage: Stage) -> None:
+    stage.people.chosen[ANNA.id] = {"size": "portrait"}
+    result = await stage.bot.dispatch(MockMessageText("/settings", user=ANNA))
+    [shown] = result.requests.all
+    assert isinstance(shown, SendMessage)
+    assert _rows(shown.reply_markup) == [
+        ["✓ Language of Telegram", "English", "Русский"],
+        ["Any size", "Square", "✓ Portrait", "Landscape"],
+        ["✓ 1 picture", "2", "3", "4"],
+    ]
+
+
+async def test_a_button_is_answered_first_kept_and_shown(stage: Stage) -> None:
+    answered, edited = await stage.press("pictures", "3")
+    assert isinstance(answered, AnswerCallbackQuery)
+    assert isinstance(edited, EditMessageText)
+    assert _rows(edited.reply_markup)[2] == ["1 picture", "2", "✓ 3", "4"]
+    assert stage.people.chosen[ANNA.id] == {"pictures": "3"}
+
+
+async def test_a_chosen_language_is_spoken_at_once_and_in_the_menu_too(stage: Stage) -> None:
+    _, *menus, edited = await stage.press("language", "ru")
+    assert "Ваши настройки" in edited.text
+    assert [type(menu) for menu in menus] == [SetMyCommands, SetMyCommands]
+    assert {menu.scope.chat_id for menu in menus} == {ANNA.id}
+    assert [menu.language_code for menu in menus] == [None, "ru"]
+    assert {menu.commands[0].description for menu in menus} == {"Как это работает"}
+    result = await stage.bot.dispatch(MockMessageText("/start", user=ANNA))
+    [greeting] = result.requests.all
+    assert isinstance(greeting, SendMessage)
+    assert "Я превращаю слова в картинки" in greeting.text
+
+
+async def test_telegram_s_language_again_brings_everybody_s_menu_back(stage: Stage) -> None:
+    stage.people.chosen[ANNA.id] = {"language": "ru"}
+    _, *menus, edited = await stage.press("language", "auto")
+    assert "Your settings" in edited.text
+    assert all(isinstance(menu, DeleteMyCommands) for menu in menus)
+
+
+@pytest.mark.parametrize("option", ["17", "'; DROP TABLE", "", "٣"])
+async def test_an_option_that_there_is_not_is_answered_and_not_kept(stage: Stage, option: str) -> None:
+    [answered] = await stage.press("pictures", option)
+    assert isinstance(answered, AnswerCallbackQuery)
+    assert "out of date" in str(answered.text)
+    assert stage.people.chosen == {}
+
+
+async def test_a_press_that_is_too_old_to_be_answered_counts_all_the_same(stage: Stage) -> None:
+    stage.bot.add_result(
+        AnswerCallbackQuery, ok=False, description="Bad Request: query is too old and response timeout expired"
+    )
+    await stage.press("size", "square")
+    assert stage.people.chosen[ANNA.id] == {"size": "square"}
+
+
+def test_every_button_fits_into_telegram_s_64_bytes() -> None:
+    for choice, options in OPTIONS.items():
+        for option in options:
+            assert len(SettingsButton(choice=choice, option=option).pack().encode()) <= 64
+
+
+def test_the_languages_to_choose_from_are_those_that_the_bot_speaks() -> None:
+    assert set(OPTIONS[Choice.LANGUAGE][1:]) == set(Texts().locales)
+
+
+@pytest.mark.parametrize(
+    ("stored", "parameters"),
+    [
+        ({}, {}),
+        ({"pictures": "1", "size": "auto"}, {}),
+        ({"pictures": "4"}, {"num_images": 4}),
+        ({"size": "landscape"}, {"image_size": "landscape_4_3", "aspect_ratio": "4:3"}),
+        ({"size": "hexagonal", "pictures": "99", "mood": "good"}, {}),
+    ],
+)
+def test_choices_become_parameters_of_a_picture(stored: dict[str, str], parameters: dict[str, Any]) -> None:
+    assert Preferences.from_hash(stored).parameters() == parameters
