@@ -227,7 +227,7 @@ class ImageWorker:
         return tuple(keys)
 
     async def _verified(self, data: bytes) -> pictures.Picture:
-        """Decode what fal sent. Nothing else that a job does could kill its worker, so only this is held against it."""
+        """Decode what fal sent. Nothing else here could kill a worker, so only this is held against the job."""
         running = executions.current.get()
         async with self._decoding:
             await until_answered(partial(running.set_waiting, self.redis, False))
