@@ -16,8 +16,12 @@ from app.core import redis_keys
 
 
 class EventType(StrEnum):
-    """``started`` once fal has taken the request; then exactly one of the others."""
+    """``started`` once fal has taken the request; then exactly one of the others.
 
+    ``queued``: the request that made the result for this one too was cancelled, so this one is to be queued itself.
+    """
+
+    QUEUED = "queued"
     STARTED = "started"
     DONE = "done"
     FAILED = "failed"

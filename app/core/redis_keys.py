@@ -21,6 +21,9 @@ INBOX: Final = "imagebot:inbox"
 
 INBOX_GROUP: Final = "bot"
 
+POLLER: Final = "imagebot:poller"
+"""Name of the instance that polls Telegram; expires unless it is renewed."""
+
 
 VIP: Final = "imagebot:vip"
 """Set of the ids of people who are served first."""
@@ -62,6 +65,11 @@ def received_update(update_id: int) -> str:
     return f"imagebot:update:{update_id}"
 
 
+def last_update_of(chat_id: int) -> str:
+    """Id of the newest entry in the inbox that belongs to a chat, whether it is still there or not."""
+    return f"imagebot:last-update:{chat_id}"
+
+
 def conversation(request_id: str) -> str:
     """Hash with what the bot has said about one request (see ``app/bot/conversations.py``)."""
     return f"imagebot:conversation:{request_id}"
@@ -75,6 +83,11 @@ def preferences(user_id: int) -> str:
 def ban_told(user_id: int) -> str:
     """Mark that a banned person was told so a short while ago."""
     return f"imagebot:ban-told:{user_id}"
+
+
+def broadcast_decided(broadcast_id: str) -> str:
+    """Mark that a broadcast was sent or discarded: its buttons are worth nothing any more."""
+    return f"imagebot:broadcast:decided:{broadcast_id}"
 
 
 def alert(kind: str, day: str) -> str:

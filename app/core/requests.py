@@ -1,8 +1,9 @@
 """A request for a picture, and its life in Redis.
 
-One hash per request holds everything that must outlive a crash. It changes only through one script, which checks
-the state it leaves and, for a worker, that the worker still holds the job's lease; the event that tells of the
-change is appended by the same script. So a change and its event happen together, once, or not at all::
+One hash per request holds everything that must outlive a crash. It begins in ``app/core/admission.py`` and changes
+only through one script, which checks the state it leaves and, for a worker, that the worker still holds the job's
+lease; the event that tells of the change is appended by the same script. So a change and its event happen together,
+once, or not at all::
 
     queued -> submitting -> submitted -> stored -> done
      | ^ ^        |          |  |           |
@@ -18,16 +19,10 @@ from typing import Any, Final, cast
 
 from redis.asyncio import Redis
 
-from app.core import redis_keys
+from app.core import queues, redis_keys, request_scripts
 from app.core.errors import FailureReason, ImagebotError
 from app.core.events import EventType
 from app.core.operations import Operation
-
-TERMINAL_TTL: Final = 7 * 24 * 3600
-"""Seconds that the record of an ended request is kept."""
-
-EVENTS_MAXLEN: Final = 100_000
-"""About how many events the stream keeps."""
 
 
 class RequestState(StrEnum):
@@ -57,7 +52,11 @@ class LeaseLostError(ImagebotError):
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """What a person asked for. ``id`` is the RQ job's id too; ``inputs`` are keys in the media store."""
+    """What a person asked for.
+
+    ``id`` is the RQ job's id too; ``inputs`` are keys in the media store; ``cost``: micro-dollars that it may cost;
+    ``cache_key``: under which its result may serve others ('' = it may not); ``batch``: the batch it belongs to.
+    """
 
     id: str
     user_id: int
@@ -68,6 +67,10 @@ class ImageRequest:
     inputs: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     created_at: float = field(default_factory=time.time)
+    queue: str = queues.QUEUE
+    cost: int = 0
+    cache_key: str = ""
+    batch: str = ""
 
     def to_json(self) -> str:
         """Serialise for Redis."""
@@ -96,15 +99,20 @@ class FalRequest:
 class RequestRecord:
     """Everything known of a request.
 
-    ``media`` are keys of the stored results; ``submits`` counts the submits that fal took or may have taken since the
-    request was last queued, the last of them begun at ``submitting_at`` (Unix s); ``model_failures`` counts requests
-    that fal took and the model failed.
+    ``media`` are keys of the stored results, ``file_ids`` Telegram's names for them once they have been sent;
+    ``joined_to`` is the request that makes the result for this one too, if another does. ``submits`` counts the
+    submits that fal took or may have taken since the request was last queued, the last of them begun at
+    ``submitting_at`` (Unix s); ``model_failures`` counts requests that fal took and the model failed.
     """
 
     request: ImageRequest
     state: RequestState
     fal: FalRequest | None = None
     media: tuple[str, ...] = ()
+    file_ids: tuple[str, ...] = ()
+    joined_to: str = ""
+    started_at: float | None = None
+    """When fal took it (Unix s)."""
     reason: FailureReason | None = None
     submits: int = 0
     submitting_at: float = 0.0
@@ -119,57 +127,42 @@ class Lease:
     execution: str
 
 
-# KEYS: record, events, lease set. ARGV: execution ('' = no lease needed), new state, comma-separated states it may
-# be entered from, time to live of the record (0 = keep), event's type ('' = none), stream length, pairs to set...
-# A lease holds as long as it stands in its set, even past its end: whoever takes the job over removes it first.
-_ADVANCE: Final = """
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state then return 'missing' end
-if ARGV[1] ~= '' and not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return 'lease-lost' end
-if not string.find(',' .. ARGV[3] .. ',', ',' .. state .. ',', 1, true) then return state end
-local told = ARGV[5] == 'started' and redis.call('HEXISTS', KEYS[1], ARGV[2] .. '_at') == 1
-redis.call('HSET', KEYS[1], 'state', ARGV[2], unpack(ARGV, 7))
-if ARGV[4] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[4]) end
-if ARGV[5] ~= '' and not told then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'type', ARGV[5], 'request_id',
-             redis.call('HGET', KEYS[1], 'id'))
-end
-return 'advanced'
-"""
-
-
 class RequestStore:
     """The requests' records in Redis (the queue's instance; a client with ``decode_responses``)."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._advance = redis.register_script(_ADVANCE)
-
-    async def create(self, request: ImageRequest) -> bool:
-        """Record a new request as queued; return False if it was recorded before."""
-        key = redis_keys.request(request.id)
-        async with self._redis.pipeline() as pipeline:
-            pipeline.hsetnx(key, "state", RequestState.QUEUED)
-            pipeline.hsetnx(key, "id", request.id)
-            pipeline.hsetnx(key, "request", request.to_json())
-            created, *_ = await pipeline.execute()
-        return bool(created)
+        self._advance = redis.register_script(request_scripts.ADVANCE)
 
     async def load(self, request_id: str) -> RequestRecord | None:
         """Return what is known of a request, or None if nothing is."""
-        data = cast(dict[str, str], await self._redis.hgetall(redis_keys.request(request_id)))
-        if not data or "request" not in data:
-            return None
-        return RequestRecord(
-            request=ImageRequest.from_json(data["request"]),
-            state=RequestState(data["state"]),
-            fal=FalRequest(**json.loads(data["fal"])) if data.get("fal") else None,
-            media=tuple(json.loads(data.get("media", "[]"))),
-            reason=FailureReason(data["reason"]) if data.get("reason") else None,
-            submits=int(data.get("submits", 0)),
-            submitting_at=float(data.get("submitting_at", 0)),
-            model_failures=int(data.get("model_failures", 0)),
-        )
+        return _read(cast(dict[str, str], await self._redis.hgetall(redis_keys.request(request_id))))
+
+    async def open_of(self, user_id: int) -> list[RequestRecord]:
+        """Return a person's requests that have not ended, oldest first, those of a batch last."""
+        ids: list[Any] = []
+        for key in (redis_keys.open_requests(user_id), redis_keys.open_batch(user_id)):
+            ids += await self._redis.zrange(key, 0, -1)
+        return await self._load_all(ids)
+
+    async def history(self, user_id: int, offset: int, count: int) -> list[RequestRecord]:
+        """Return some of a person's last results, newest first."""
+        ids: list[Any] = await self._redis.zrevrange(redis_keys.history(user_id), offset, offset + count - 1)
+        return await self._load_all(ids)
+
+    async def _load_all(self, ids: list[str]) -> list[RequestRecord]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for request_id in ids:
+                pipeline.hgetall(redis_keys.request(request_id))
+            return [record for data in await pipeline.execute() if (record := _read(data))]
+
+    async def sent(self, request_id: str, file_ids: tuple[str, ...]) -> None:
+        """Remember Telegram's names for a result's pictures."""
+        key = redis_keys.request(request_id)
+        async with self._redis.pipeline() as pipeline:
+            pipeline.hset(key, "file_ids", json.dumps(file_ids))
+            pipeline.expire(key, request_scripts.FORGOTTEN_TTL, nx=True)  # should it have expired just now
+            await pipeline.execute()
 
     async def begin_submit(self, request_id: str, lease: Lease, submits: int) -> bool:
         """Note, before fal is asked, that it is about to be asked for the ``submits``-th time."""
@@ -245,13 +238,31 @@ class RequestStore:
             LeaseLostError: the lease is not held.
         """
         answer = await self._advance(
-            keys=[redis_keys.request(request_id), redis_keys.EVENTS, lease.key if lease else redis_keys.EVENTS],
+            keys=[redis_keys.request(request_id), lease.key if lease else ""],
             args=[
-                lease.execution if lease else "", state, ",".join(entered_from),
-                TERMINAL_TTL if state.is_terminal else 0, event or "", EVENTS_MAXLEN,
-                *(part for pair in {**fields, f"{state}_at": time.time()}.items() for part in pair),
+                lease.execution if lease else "", state, ",".join(entered_from), event or "", time.time(),
+                *(part for pair in fields.items() for part in pair),
             ],
         )  # fmt: skip
         if answer == "lease-lost":
             raise LeaseLostError(f"request {request_id}: the lease of {lease and lease.execution} is lost")
         return bool(answer == "advanced")
+
+
+def _read(data: dict[str, str]) -> RequestRecord | None:
+    """Return what a record's hash says, or None if it is not one."""
+    if "request" not in data:
+        return None
+    return RequestRecord(
+        request=ImageRequest.from_json(data["request"]),
+        state=RequestState(data["state"]),
+        fal=FalRequest(**json.loads(data["fal"])) if data.get("fal") else None,
+        media=tuple(json.loads(data.get("media", "[]"))),
+        file_ids=tuple(json.loads(data.get("file_ids", "[]"))),
+        joined_to=data.get("joined_to", ""),
+        started_at=float(data["submitted_at"]) if "submitted_at" in data else None,
+        reason=FailureReason(data["reason"]) if data.get("reason") else None,
+        submits=int(data.get("submits", 0)),
+        submitting_at=float(data.get("submitting_at", 0)),
+        model_failures=int(data.get("model_failures", 0)),
+    )

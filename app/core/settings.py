@@ -4,19 +4,33 @@ Secrets come from the files of ``$CREDENTIALS_DIRECTORY`` (``LoadCredential=``),
 argument list or unit file holds one.
 """
 
+import json
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, RedisDsn, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, RedisDsn, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.errors import ConfigurationError
+from app.core.operations import Operation
 
 ENV_PREFIX = "IMAGEBOT_"
 
 EXIT_CONFIG = 78
 """Exit status for a bad setting (``EX_CONFIG`` of sysexits.h): units do not restart on it."""
+
+
+def _from_json(value: Any) -> Any:
+    """Decode what an environment variable holds. (pydantic-settings' own decoding names no bad variable.)"""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("this is no JSON") from None
+
+
+FROM_JSON = (NoDecode, BeforeValidator(_from_json))
+"""To annotate a setting with that is written as JSON."""
 
 
 class CoreSettings(BaseSettings):
@@ -29,6 +43,10 @@ class CoreSettings(BaseSettings):
     redis_username: str = ""
     redis_password: SecretStr = SecretStr("")
     media_url: str = Field(default="file:///srv/imagebot/media", pattern=r"^(file:///|s3://|memory:///)")
+    models: Annotated[dict[Operation, str], *FROM_JSON] = Field(default_factory=dict)
+    """Endpoint at fal for an operation, where it is not the default of ``app/core/endpoints.py``."""
+    fal_concurrency: Annotated[int, Field(ge=1)] = 40
+    """The account's limit of requests in progress, over all workers; what exceeds it waits in our queues."""
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     def redis_options(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import ConfigurationError, FailureReason, RequestFailedError
 from app.core.operations import Operation
 from app.core.requests import ImageRequest
@@ -60,15 +61,6 @@ MODELS: Final[Mapping[str, Model]] = {
     "fal-ai/esrgan": Model(_UPSCALE, _from_picture("scale")),
 }
 """Every endpoint whose shape is known here. (Shapes: fal's model pages.)"""
-
-DEFAULT_ENDPOINTS: Final[Mapping[Operation, str]] = {
-    Operation.CREATE: "fal-ai/bytedance/seedream/v4.5/text-to-image",
-    Operation.EDIT: "fal-ai/bytedance/seedream/v4.5/edit",
-    Operation.MERGE: "fal-ai/bytedance/seedream/v4.5/edit",
-    Operation.RETOUCH: "fal-ai/retoucher",
-    Operation.UPSCALE: "fal-ai/recraft/upscale/crisp",
-}
-
 
 def choose_endpoints(chosen: Mapping[Operation, str]) -> dict[Operation, str]:
     """Return the endpoint for each operation.

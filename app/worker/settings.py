@@ -1,25 +1,11 @@
 """The worker's settings."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, HttpUrl, SecretStr
-from pydantic_settings import NoDecode
+from pydantic import Field, HttpUrl, SecretStr
 
-from app.core.operations import Operation
 from app.core.polling_config import POLL_INTERVAL_INITIAL, POLL_INTERVAL_MAX
-from app.core.settings import CoreSettings
-
-
-def _from_json(value: Any) -> Any:
-    """Decode what an environment variable holds. (pydantic-settings' own decoding names no bad variable.)"""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        raise ValueError("this is no JSON") from None
-
-
-_Json = (NoDecode, BeforeValidator(_from_json))
+from app.core.settings import FROM_JSON, CoreSettings
 
 
 class WorkerSettings(CoreSettings):
@@ -37,10 +23,8 @@ class WorkerSettings(CoreSettings):
     fal_queue_url: HttpUrl = HttpUrl("https://queue.fal.run")
     fal_storage_url: HttpUrl = HttpUrl("https://rest.fal.ai")
     fal_cdn_url: HttpUrl = HttpUrl("https://v3.fal.media")
-    fal_media_hosts: Annotated[tuple[str, ...], *_Json] = ("fal.media", "*.fal.media")
+    fal_media_hosts: Annotated[tuple[str, ...], *FROM_JSON] = ("fal.media", "*.fal.media")
     """Hosts that results may be fetched from."""
-    fal_concurrency: Annotated[int, Field(ge=1)] = 40
-    """The account's limit of requests in progress, over all workers; what exceeds it waits in our queues."""
     fal_requests_per_second: Annotated[float, Field(gt=0)] = 50.0
     """Cap on requests to fal, over all workers."""
     fal_submit_repeats: Annotated[int, Field(ge=0, le=5)] = 0
@@ -53,5 +37,3 @@ class WorkerSettings(CoreSettings):
     """The least time between two looks at a request."""
     poll_interval_max: Annotated[float, Field(gt=0)] = POLL_INTERVAL_MAX
     """The most time between two looks at a request, after the first."""
-    models: Annotated[dict[Operation, str], *_Json] = Field(default_factory=dict)
-    """Endpoint at fal for an operation, where it is not the default of ``app/worker/models.py``."""

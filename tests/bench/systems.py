@@ -20,9 +20,10 @@ from rq import Queue
 from rq.job import Job
 
 from app.core import queues, redis_keys
+from app.core.admission import Admission
+from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
-from app.core.requests import ImageRequest, RequestStore
-from app.worker.models import DEFAULT_ENDPOINTS
+from app.core.requests import ImageRequest
 from tests.bench import processes
 from tests.stack.stack import FAL_KEY, ROOT, Stack
 
@@ -141,7 +142,7 @@ class Ours:
         self.stack.up()
         self.redis = Redis.from_url(self.stack.queue_url, decode_responses=True)
         self._rq = Redis.from_url(self.stack.queue_url)
-        self._store = RequestStore(AsyncRedis.from_url(self.stack.queue_url, decode_responses=True))
+        self._admission = Admission(AsyncRedis.from_url(self.stack.queue_url, decode_responses=True))
         self._read_to, self._endings = "-", list[Ending]()
         wait_until(lambda: self.redis.scard("rq:workers") == self.stack.workers, "the imageworkers are registered")
 
@@ -150,7 +151,7 @@ class Ours:
 
     async def offer(self, request_id: str) -> None:
         request = ImageRequest(request_id, 7, 7, "en", Operation.CREATE, prompt=request_id)
-        await self._store.create(request)
+        await self._admission.admit(request)
         await asyncio.to_thread(queues.enqueue, self._rq, request_id)
 
     def depth(self) -> int:

@@ -9,10 +9,10 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from app.core import queues, redis_keys
+from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import RequestState
-from app.worker import models
 from tests.integration.worker.world import World, wait_until
 
 INPUTS = {Operation.CREATE: 0, Operation.EDIT: 1, Operation.MERGE: 3, Operation.RETOUCH: 1, Operation.UPSCALE: 1}
@@ -44,7 +44,7 @@ def test_every_operation_makes_a_picture(served: World, operation: Operation) ->
     [job] = served.fal_jobs()
     pictures = job["payload"].get("image_urls", [job["payload"].get("image_url")])
     assert len([url for url in pictures if url]) == len(inputs)
-    assert job["endpoint"] == models.DEFAULT_ENDPOINTS[operation]
+    assert job["endpoint"] == DEFAULT_ENDPOINTS[operation]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from redis.asyncio import Redis
 
 from app.core import redis_keys
+from app.core.admission import Admission, Verdict
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import FalRequest, ImageRequest, Lease, LeaseLostError, RequestState, RequestStore
@@ -41,7 +42,7 @@ class Life(RuleBasedStateMachine):
         self.redis = Redis.from_url(self.url, decode_responses=True)
         self.store = RequestStore(self.redis)
         self.run(self.redis.flushall())
-        assert self.run(self.store.create(request()))
+        self.run(Admission(self.redis).admit(request()))
         self.holder: str | None = None
         self.lease_number = 0
         self.leases: dict[str, Lease] = {}
@@ -136,7 +137,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def is_received_again(self) -> None:
-        assert not self.run(self.store.create(request()))
+        assert self.run(Admission(self.redis).admit(request())).verdict is Verdict.KNOWN
 
     def ends(self, state: RequestState) -> None:
         assert self.ended_as is None
@@ -169,7 +170,7 @@ async def test_a_record_holds_all_that_must_outlive_a_crash(store: RequestStore,
     lease = Lease(LEASES, "r:1")
     await redis.zadd(LEASES, {lease.execution: 1})
     asked = request()
-    assert await store.create(asked)
+    await Admission(redis).admit(asked)
     assert await store.begin_submit("r", lease, 2)
     submitting = await store.load("r")
     assert submitting is not None

@@ -24,6 +24,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app.core import queues, redis_keys
+from app.core.admission import Admission
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
 
@@ -184,8 +185,10 @@ class World:
     ) -> str:
         """Record a request and queue it; give its id."""
         more = {"operation": Operation.CREATE, "prompt": prompt, **more}
-        request = ImageRequest(id=f"tg-{uuid.uuid4().hex[:10]}", user_id=7, chat_id=7, locale="en", **more)
-        assert self._with_store(lambda store: store.create(request))
+        request = ImageRequest(
+            id=f"tg-{uuid.uuid4().hex[:10]}", user_id=7, chat_id=7, locale="en", queue=queue, **more
+        )
+        assert self._with_redis(lambda redis: Admission(redis).admit(request))
         if enqueue:
             assert queues.enqueue(self.rq, request.id, queue)
         return request.id
@@ -205,9 +208,12 @@ class World:
         return bool(self._with_store(lambda store: store.cancel(request_id)))
 
     def _with_store(self, call: Callable[[RequestStore], Any]) -> Any:
+        return self._with_redis(lambda redis: call(RequestStore(redis)))
+
+    def _with_redis(self, call: Callable[[AsyncRedis], Any]) -> Any:
         async def run() -> Any:
             async with AsyncRedis.from_url(self.url, decode_responses=True) as redis:
-                return await call(RequestStore(redis))
+                return await call(redis)
 
         return asyncio.run(run())
 

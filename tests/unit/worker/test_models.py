@@ -7,7 +7,8 @@ import pytest
 from app.core.errors import ConfigurationError, FailureReason, RequestFailedError
 from app.core.operations import MERGE_INPUTS_MAX, Operation
 from app.core.requests import ImageRequest
-from app.worker.models import DEFAULT_ENDPOINTS, MODELS, choose_endpoints, result_urls
+from app.core.endpoints import DEFAULT_ENDPOINTS
+from app.worker.models import MODELS, choose_endpoints, result_urls
 from tests.simulators.fal import models as simulated
 
 SHAPES = [(endpoint, operation) for endpoint, model in MODELS.items() for operation in sorted(model.operations)]
