@@ -1,0 +1,186 @@
+"""The scripts through which requests begin, change and end: one step each, in Redis, whole or not at all.
+
+What else changes with a request changes in the same step: its person's list of open requests and last results, the
+money set aside for it, its batch, the requests that wait for the same result, and the event that tells of it.
+"""
+
+from typing import Final
+
+from app.core import redis_keys
+
+EVENTS_MAXLEN: Final = 100_000
+"""About how many events the stream keeps."""
+ENDED_TTL: Final = 24 * 3600
+"""Seconds that the record of a request without a result is kept after its end."""
+HISTORY_TTL: Final = 30 * 24 * 3600
+"""Seconds that the record of a result is kept while it is among its person's last ones."""
+HISTORY_MAX: Final = 50
+"""Results of one person that are kept."""
+FORGOTTEN_TTL: Final = 3600
+"""Seconds that the record of a result is kept after it has left the history."""
+_SPEND_TTL: Final = 3 * 24 * 3600
+_IN_FLIGHT_TTL: Final = 24 * 3600
+_SPEND: Final = redis_keys.spend("' .. day .. '", "' .. user .. '")
+
+# Records name each other by id, so keys are made here; all lie in one Redis (no cluster).
+_COMMON: Final = f"""
+local function record_of(id) return '{redis_keys.request("")}' .. id end
+local function open_of(user, batch)
+  return (batch and batch ~= '' and '{redis_keys.open_batch("")}' or '{redis_keys.open_requests("")}') .. user
+end
+local function history_of(user) return '{redis_keys.history("")}' .. user end
+local function joined_to(id) return '{redis_keys.joined("")}' .. id end
+local function in_flight(cache_key) return '{redis_keys.in_flight("")}' .. cache_key end
+local function batch_of(id) return '{redis_keys.batch("")}' .. id end
+local function spend_of(user, day) return '{_SPEND}' end
+local function emit(type, id)
+  redis.call('XADD', '{redis_keys.EVENTS}', 'MAXLEN', '~', {EVENTS_MAXLEN}, '*', 'type', type, 'request_id', id)
+end
+local function spend(user, day, cost)
+  for _, whose in ipairs({{'all', user}}) do
+    redis.call('INCRBY', spend_of(whose, day), string.format('%d', cost))
+    redis.call('EXPIRE', spend_of(whose, day), {_SPEND_TTL})
+  end
+end
+local function remember(id, user, at)
+  redis.call('EXPIRE', record_of(id), {HISTORY_TTL})
+  redis.call('ZADD', history_of(user), at, id)
+  redis.call('EXPIRE', history_of(user), {HISTORY_TTL})
+  local surplus = redis.call('ZCARD', history_of(user)) - {HISTORY_MAX}
+  if surplus > 0 then
+    for _, old in ipairs(redis.call('ZRANGE', history_of(user), 0, surplus - 1)) do
+      redis.call('EXPIRE', record_of(old), {FORGOTTEN_TTL})
+    end
+    redis.call('ZREMRANGEBYRANK', history_of(user), 0, surplus - 1)
+  end
+end
+"""
+
+# ARGV: id, request as JSON, user, cost (micro-dollars), day, cache key ('' = none), batch ('' = none), time (Unix s),
+# queue's key, then limits: open requests, jobs in the queue, micro-dollars a day for all, and for the person (0 =
+# without a limit); then pictures and file ids of a result that is known already, as JSON ('' = it is not).
+# Returns a verdict and a number: queued (and how many jobs wait), joined, done; known (and 1 if its job is to be in
+# the queue); or what refused it: banned, open, full, spend, user-spend.
+ADMIT: Final = (
+    _COMMON
+    + f"""
+local id, request, user, cost, day, cache_key, batch, at, queue = unpack(ARGV, 1, 9)
+local open_max, queue_max, spend_max, user_max = unpack(ARGV, 10, 13)
+local record = record_of(id)
+local state, leader = unpack(redis.call('HMGET', record, 'state', 'joined_to'))
+if state then return {{'known', state == 'queued' and not leader and 1 or 0}} end
+if redis.call('SISMEMBER', '{redis_keys.BANNED}', user) == 1 then return {{'banned', 0}} end
+
+local function create(state, ...)
+  redis.call('HSET', record, 'id', id, 'request', request, 'user', user, 'day', day, 'state', state, ...)
+  if batch ~= '' then redis.call('HSET', record, 'batch', batch) end
+  if state ~= 'done' then redis.call('ZADD', open_of(user, batch), at, id) end
+end
+
+if ARGV[14] ~= '' then
+  create('done', 'media', ARGV[14], 'file_ids', ARGV[15], 'done_at', at)
+  if batch ~= '' then redis.call('HINCRBY', batch_of(batch), 'done', 1) end
+  remember(id, user, at)
+  emit('done', id)
+  return {{'done', 0}}
+end
+if batch == '' and redis.call('ZCARD', open_of(user)) >= tonumber(open_max) then return {{'open', 0}} end
+leader = cache_key ~= '' and redis.call('GET', in_flight(cache_key))
+if leader then
+  local leads = redis.call('HGET', record_of(leader), 'state')
+  if leads == 'queued' or leads == 'submitting' or leads == 'submitted' then
+    create(leads == 'submitting' and 'queued' or leads, 'joined_to', leader)
+    redis.call('RPUSH', joined_to(leader), id)
+    return {{'joined', 0}}
+  end
+end
+local waiting = redis.call('LLEN', queue)
+if waiting >= tonumber(queue_max) then return {{'full', waiting}} end
+local function over(max, key)
+  return tonumber(max) > 0 and tonumber(redis.call('GET', key) or 0) + cost > tonumber(max)
+end
+if over(spend_max, spend_of('all', day)) then return {{'spend', 0}} end
+if over(user_max, spend_of(user, day)) then return {{'user-spend', 0}} end
+create('queued', 'cost', cost)
+spend(user, day, cost)
+if cache_key ~= '' then
+  redis.call('HSET', record, 'cache_key', cache_key)
+  redis.call('SET', in_flight(cache_key), id, 'EX', {_IN_FLIGHT_TTL})
+end
+return {{'queued', waiting}}
+"""
+)
+
+# KEYS: record, lease set. ARGV: execution ('' = no lease needed), new state, comma-separated states it may be entered
+# from, event's type ('' = none), time (Unix s), pairs to set...
+# A lease holds as long as it stands in its set, even past its end: whoever takes the job over removes it first.
+ADVANCE: Final = (
+    _COMMON
+    + f"""
+local state, id, leads_to = unpack(redis.call('HMGET', KEYS[1], 'state', 'id', 'joined_to'))
+local entered, event, at = ARGV[2], ARGV[4], ARGV[5]
+if not state then return 'missing' end
+if ARGV[1] ~= '' and not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 'lease-lost' end
+if not string.find(',' .. ARGV[3] .. ',', ',' .. state .. ',', 1, true) then return state end
+
+-- What a request that ends leaves behind. The money goes back unless fal has, or may have, drawn for it.
+local function settle(id, state, reason)
+  local record = record_of(id)
+  local user, day, cost, cache_key, batch, fal, leader = unpack(
+    redis.call('HMGET', record, 'user', 'day', 'cost', 'cache_key', 'batch', 'fal', 'joined_to'))
+  redis.call('EXPIRE', record, {ENDED_TTL})
+  if not user then return end
+  redis.call('ZREM', open_of(user, batch), id)
+  local unasked = not fal or fal == ''
+  if cost and state ~= 'done' and (unasked and reason ~= 'outcome-unknown' or reason == 'bad-input') then
+    spend(user, day, -cost)
+  end
+  if cache_key and redis.call('GET', in_flight(cache_key)) == id then redis.call('DEL', in_flight(cache_key)) end
+  if leader then redis.call('LREM', joined_to(leader), 0, id) end
+  if batch then redis.call('HINCRBY', batch_of(batch), state, 1) end
+  if state == 'done' then remember(id, user, at) end
+end
+
+-- The first of those that joined a cancelled request takes its place; the bot hears of it, and queues it.
+local function replace(id, joined)
+  local heir = table.remove(joined, 1)
+  local cost, cache_key = unpack(redis.call('HMGET', record_of(id), 'cost', 'cache_key'))
+  local user, day = unpack(redis.call('HMGET', record_of(heir), 'user', 'day'))
+  redis.call('HDEL', record_of(heir), 'joined_to')
+  redis.call('HSET', record_of(heir), 'state', 'queued', 'cost', cost, 'cache_key', cache_key)
+  redis.call('SET', in_flight(cache_key), heir, 'EX', {_IN_FLIGHT_TTL})
+  spend(user, day, cost)
+  for _, other in ipairs(joined) do
+    redis.call('HSET', record_of(other), 'joined_to', heir)
+    redis.call('RPUSH', joined_to(heir), other)
+  end
+  emit('queued', heir)
+end
+
+local told = event == 'started' and redis.call('HEXISTS', KEYS[1], entered .. '_at') == 1
+local joined = redis.call('LRANGE', joined_to(id), 0, -1)
+redis.call('HSET', KEYS[1], 'state', entered, entered .. '_at', at, unpack(ARGV, 6))
+if event ~= '' and not told then emit(event, id) end
+if entered == 'submitted' then
+  for _, other in ipairs(joined) do
+    redis.call('HSET', record_of(other), 'state', entered, entered .. '_at', at)
+    if not told then emit(event, other) end
+  end
+elseif entered == 'done' or entered == 'failed' or entered == 'cancelled' then
+  local media, reason = unpack(redis.call('HMGET', KEYS[1], 'media', 'reason'))
+  settle(id, entered, reason)
+  redis.call('DEL', joined_to(id))
+  if entered == 'cancelled' then
+    if #joined > 0 then replace(id, joined) end
+  else
+    for _, other in ipairs(joined) do
+      redis.call('HSET', record_of(other), 'state', entered, entered .. '_at', at,
+                 'media', media or '[]', 'reason', reason or '')
+      emit(event, other)
+      settle(other, entered, reason)
+    end
+  end
+end
+return 'advanced'
+"""
+)

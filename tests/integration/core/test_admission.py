@@ -1,0 +1,235 @@
+"""Who may begin what, and what becomes of everybody and everything that hangs on a request."""
+
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from app.core import queues, redis_keys, request_scripts
+from app.core.admission import Admission, Limits, Verdict
+from app.core.errors import FailureReason
+from app.core.operations import Operation
+from app.core.requests import FalRequest, ImageRequest, Lease, RequestState, RequestStore
+from app.core.result_cache import Result
+
+FAL = FalRequest("fal-1", "status", "response", "cancel", "endpoint", 1.5)
+LEASE = Lease(redis_keys.leases("test"), "any:1")
+NO_LIMITS = Limits()
+
+
+class Office:
+    """Requests of people 1, 2 and 3, and what becomes of them."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self.store = RequestStore(redis)
+        self.admission = Admission(redis)
+
+    async def admit(
+        self,
+        request_id: str,
+        user_id: int = 1,
+        *,
+        limits: Limits = NO_LIMITS,
+        known: Result | None = None,
+        **more: Any,
+    ) -> Verdict:
+        more = {"cost": 100, **more}
+        request = ImageRequest(request_id, user_id, user_id, "en", Operation.CREATE, prompt="a fox", **more)
+        return (await self.admission.admit(request, limits, known)).verdict
+
+    async def submit(self, request_id: str) -> None:
+        await self.redis.zadd(LEASE.key, {LEASE.execution: 1})
+        assert await self.store.begin_submit(request_id, LEASE, 1)
+        assert await self.store.submitted(request_id, FAL)
+
+    async def finish(self, request_id: str) -> None:
+        await self.submit(request_id)
+        assert await self.store.stored(request_id, LEASE, (f"{request_id}.jpg",))
+        assert await self.store.done(request_id, LEASE)
+
+    async def state(self, request_id: str) -> RequestState:
+        record = await self.store.load(request_id)
+        assert record
+        return record.state
+
+    async def open_of(self, user_id: int) -> list[str]:
+        return [record.request.id for record in await self.store.open_of(user_id)]
+
+    async def events(self) -> list[tuple[str, str]]:
+        entries: Any = await self.redis.xrange(redis_keys.EVENTS)
+        return [(fields["request_id"], fields["type"]) for _, fields in entries]
+
+    async def spent(self, user_id: int | str = "all") -> int:
+        [key] = await self.redis.keys(redis_keys.spend("*", user_id)) or [""]
+        return int(await self.redis.get(key) or 0)
+
+
+@pytest.fixture
+def office(redis: Redis) -> Office:
+    return Office(redis)
+
+
+# -- who may --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_request_is_recorded_once(office: Office) -> None:
+    assert await office.admit("r") is Verdict.QUEUED
+    assert await office.admit("r") is Verdict.KNOWN
+    assert await office.spent() == 100
+
+
+async def test_a_recorded_request_whose_job_may_be_missing_is_to_be_queued_again(office: Office) -> None:
+    request = ImageRequest("r", 1, 1, "en", Operation.CREATE, prompt="a fox")
+    assert (await office.admission.admit(request)).to_queue
+    assert (await office.admission.admit(request)).to_queue
+    await office.finish("r")
+    assert not (await office.admission.admit(request)).to_queue
+
+
+async def test_somebody_banned_is_refused(office: Office) -> None:
+    await office.redis.sadd(redis_keys.BANNED, "1")
+    assert await office.admit("r") is Verdict.BANNED
+    assert await office.store.load("r") is None
+
+
+async def test_a_person_has_so_many_open_requests_and_no_more(office: Office) -> None:
+    limits = Limits(open_requests=2)
+    assert [await office.admit(name, limits=limits) for name in "abc"] == [
+        Verdict.QUEUED,
+        Verdict.QUEUED,
+        Verdict.OPEN,
+    ]
+    assert await office.admit("d", user_id=2, limits=limits) is Verdict.QUEUED
+    await office.store.cancel("a")
+    assert await office.admit("c", limits=limits) is Verdict.QUEUED
+
+
+async def test_a_batch_does_not_count_among_the_open_requests(office: Office) -> None:
+    limits = Limits(open_requests=1)
+    assert await office.admit("b-1", batch="b", limits=limits) is Verdict.QUEUED
+    assert await office.admit("b-2", batch="b", limits=limits) is Verdict.QUEUED
+    assert await office.admit("r", limits=limits) is Verdict.QUEUED
+    assert await office.open_of(1) == ["r", "b-1", "b-2"]
+
+
+async def test_a_full_queue_takes_nobody(office: Office) -> None:
+    await office.redis.rpush(f"rq:queue:{queues.QUEUE}", "x", "y")
+    assert await office.admit("r", limits=Limits(queue=2)) is Verdict.FULL
+    assert await office.admit("v", limits=Limits(queue=2), queue=queues.QUEUE_HIGH) is Verdict.QUEUED
+
+
+# -- money ----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_would_exceed_the_day_s_money_is_refused(office: Office) -> None:
+    everybody, person = Limits(spend=250), Limits(user_spend=150)
+    assert await office.admit("a", limits=everybody) is Verdict.QUEUED
+    assert await office.admit("b", 2, limits=everybody) is Verdict.QUEUED
+    assert await office.admit("c", 3, limits=everybody) is Verdict.SPEND
+    assert await office.admit("d", 1, limits=person) is Verdict.USER_SPEND
+    assert await office.admit("e", 3, limits=person) is Verdict.QUEUED
+
+
+async def test_money_comes_back_from_what_fal_never_drew(office: Office) -> None:
+    for name in "abc":
+        await office.admit(name)
+    await office.store.cancel("a")
+    await office.store.fail("b", FailureReason.PROVIDER_DOWN)
+    await office.submit("c")
+    await office.store.fail("c", FailureReason.BAD_INPUT)
+    assert (await office.spent(), await office.spent(1)) == (0, 0)
+
+
+async def test_money_stays_spent_when_fal_has_or_may_have_drawn(office: Office) -> None:
+    for name in "abc":
+        await office.admit(name)
+    await office.finish("a")
+    await office.store.fail("b", FailureReason.OUTCOME_UNKNOWN)
+    await office.submit("c")
+    await office.store.cancel("c")
+    assert (await office.spent(), await office.spent(1)) == (300, 300)
+
+
+# -- the same wish --------------------------------------------------------------------------------------------------
+
+
+async def test_a_known_result_is_told_of_at_once_and_costs_nothing(office: Office) -> None:
+    known = Result(("old.jpg",), ("file",))
+    assert await office.admit("r", known=known) is Verdict.DONE
+    record = await office.store.load("r")
+    assert record
+    assert (record.state, record.media, record.file_ids) == (RequestState.DONE, ("old.jpg",), ("file",))
+    assert await office.events() == [("r", "done")]
+    assert (await office.spent(), await office.open_of(1)) == (0, [])
+    assert [record.request.id for record in await office.store.history(1, 0, 10)] == ["r"]
+
+
+async def test_who_wants_what_is_just_being_made_joins(office: Office) -> None:
+    assert await office.admit("a", 1, cache_key="k") is Verdict.QUEUED
+    assert await office.admit("b", 2, cache_key="k") is Verdict.JOINED
+    await office.finish("a")
+    assert await office.events() == [("a", "started"), ("b", "started"), ("a", "done"), ("b", "done")]
+    record = await office.store.load("b")
+    assert record
+    assert (record.state, record.media) == (RequestState.DONE, ("a.jpg",))
+    assert (await office.spent(), await office.spent(2), await office.open_of(2)) == (100, 0, [])
+    assert await office.admit("c", 3, cache_key="k") is Verdict.QUEUED
+
+
+async def test_a_failure_is_everybody_s(office: Office) -> None:
+    await office.admit("a", 1, cache_key="k")
+    await office.admit("b", 2, cache_key="k")
+    await office.store.fail("a", FailureReason.POLICY)
+    record = await office.store.load("b")
+    assert record
+    assert (record.state, record.reason) == (RequestState.FAILED, FailureReason.POLICY)
+
+
+async def test_who_joined_may_leave(office: Office) -> None:
+    await office.admit("a", 1, cache_key="k")
+    await office.admit("b", 2, cache_key="k")
+    assert await office.store.cancel("b")
+    await office.finish("a")
+    assert await office.events() == [("b", "cancelled"), ("a", "started"), ("a", "done")]
+
+
+async def test_the_first_who_joined_takes_the_place_of_who_leaves(office: Office) -> None:
+    for user_id, name in enumerate("abc", 1):
+        await office.admit(name, user_id, cache_key="k")
+    assert await office.store.cancel("a")
+    assert await office.events() == [("a", "cancelled"), ("b", "queued")]
+    assert await office.admit("d", 1, cache_key="k") is Verdict.JOINED
+    assert (await office.spent(), await office.spent(1), await office.spent(2)) == (100, 0, 100)
+    await office.finish("b")
+    assert [await office.state(name) for name in "bcd"] == [RequestState.DONE] * 3
+
+
+# -- what remains ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_batch_counts_how_its_requests_end(office: Office) -> None:
+    await office.admit("b-1", batch="b")
+    await office.admit("b-2", batch="b")
+    await office.admit("b-3", batch="b", known=Result(("m",), ()))
+    await office.finish("b-1")
+    await office.store.fail("b-2", FailureReason.POLICY)
+    assert await office.redis.hgetall(redis_keys.batch("b")) == {"done": "2", "failed": "1"}
+
+
+async def test_the_history_holds_the_last_fifty_newest_first(office: Office) -> None:
+    for number in range(request_scripts.HISTORY_MAX + 2):
+        await office.admit(f"r{number}", known=Result(("m",), ()))
+    assert [record.request.id for record in await office.store.history(1, 0, 3)] == ["r51", "r50", "r49"]
+    assert len(await office.store.history(1, 0, 100)) == request_scripts.HISTORY_MAX
+    kept, forgotten = [await office.redis.ttl(redis_keys.request(name)) for name in ("r2", "r1")]
+    assert kept > request_scripts.FORGOTTEN_TTL >= forgotten > 0
+
+
+async def test_telegram_s_names_of_the_pictures_are_kept(office: Office) -> None:
+    await office.admit("r")
+    await office.finish("r")
+    await office.store.sent("r", ("file-1",))
+    record = await office.store.load("r")
+    assert record
+    assert record.file_ids == ("file-1",)
