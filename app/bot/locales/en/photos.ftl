@@ -1,0 +1,35 @@
+# Pictures that people send: what can be done with them, and why not.
+
+photo-menu = What shall I do with it?
+photo-button-edit = Change it
+photo-button-retouch = Retouch the portrait
+photo-button-upscale = Enlarge
+photo-button-merge = Merge with others
+photo-gone = I can't see that picture any more. Please send it again.
+
+photo-too-large = This file is too heavy for me: I can take up to { $megabytes } MB. Could you send it smaller, or as a photo?
+photo-too-many-pixels = This picture is larger than I can open: { $megapixels } megapixels is my limit. Please send a smaller one.
+photo-too-long = This picture measures { $width } by { $height } pixels, and I can open up to { $most } on a side. Please send a smaller one.
+photo-too-small = There is hardly anything to see on { $width } by { $height } pixels; I need at least { $least } on a side. Please send a larger picture.
+photo-not-a-picture = I can't open this as a picture. I can open JPEG, PNG and WebP; anything else, please send as a photo.
+photo-broken = This picture seems to be damaged, I can't open it. Could you send it again?
+photo-moving = I can only work with still pictures. Please send a photo.
+photo-unavailable = I could not get this picture from Telegram. Please send it again.
+
+photo-please = Please send me the photo, or /cancel.
+photo-one-please = One photo at a time for this one, please.
+
+edit-photo = Send me the picture that you want to change.
+edit-instruction = What should I change? Tell me in a sentence, for example “make it winter”.
+
+merge-photos = Send me 2 to { $most } photos, together or one by one. Then tell me how to put them together.
+merge-more = I have one photo. Send me at least one more.
+merge-instruction = I have { $count ->
+        [one] one photo
+       *[other] { $count } photos
+    } of { $most }. Send more, or tell me in a sentence how to put them together.
+merge-too-many = I can put together { $most } photos at most, and now there would be { $count }. Please choose the best ones.
+merge-too-few = To put photos together I need at least two. Send me one more.
+
+retouch-photo = Send me the portrait that you want retouched.
+upscale-photo = Send me the picture that you want enlarged.

@@ -1,0 +1,162 @@
+"""From Telegram into the media store."""
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiogram import Dispatcher
+from aiogram.methods import GetFile
+from aiogram.types import Animation, Document, PhotoSize
+from PIL import Image
+from teremok import MockBot, MockMessageDocument, MockMessagePhoto, MockMessageText
+
+from app.bot import normal_form, photos
+from app.bot.photos import BYTES_MAX, Photos, PictureFile, picture_in
+from app.bot.refusals import RefusedError
+from app.core.media import MediaStore
+
+
+def jpeg(colour: str = "green") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), colour).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def file(file_id: str = "f", size: int | None = None) -> PictureFile:
+    return PictureFile(file_id, size, is_checked=False)
+
+
+class Place:
+    """A bot with files, and a store."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bot = MockBot(Dispatcher())
+        self.media = MediaStore(f"file://{directory}")
+        self.photos = Photos(self.bot, self.media)
+        self.failures: list[Exception] = []
+        stream = self.bot.session.stream_content
+
+        async def stream_or_fail(*args: Any, **kwargs: Any) -> AsyncGenerator[bytes, None]:
+            if self.failures:
+                raise self.failures.pop(0)
+            async for chunk in stream(*args, **kwargs):
+                yield chunk
+
+        self.bot.session.stream_content = stream_or_fail  # type: ignore[method-assign]  # to let downloads fail
+
+    async def refusal(self, picture: PictureFile) -> str:
+        with pytest.raises(RefusedError) as caught:
+            await self.photos.take_in(picture)
+        return caught.value.key
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    async def sleep(_: float) -> None:
+        """Nothing is waited for here."""
+
+    monkeypatch.setattr("app.bot.outage.asyncio.sleep", sleep)
+    return Place(tmp_path)
+
+
+async def test_a_picture_is_stored_under_its_content(place: Place) -> None:
+    place.bot.add_file("f", jpeg())
+    key = await place.photos.take_in(file())
+    assert key.startswith("inputs/")
+    assert key.endswith(".jpg")
+    assert Image.open(io.BytesIO(await place.media.get(key))).size == (64, 48)
+
+
+async def test_the_same_picture_gets_the_same_key_and_another_another(place: Place) -> None:
+    for file_id, colour in (("one", "green"), ("two", "green"), ("three", "red")):
+        place.bot.add_file(file_id, jpeg(colour))
+    one, two, three = await place.photos.take_in_all([file("one"), file("two"), file("three")])
+    assert one == two != three
+
+
+async def test_one_bad_picture_spoils_the_set(place: Place) -> None:
+    place.bot.add_file("one", jpeg())
+    place.bot.add_file("two", b"<html>")
+    with pytest.raises(RefusedError, match="photo-not-a-picture"):
+        await place.photos.take_in_all([file("one"), file("two")])
+
+
+async def test_what_says_that_it_is_too_large_is_not_even_asked_for(place: Place) -> None:
+    assert await place.refusal(file(size=BYTES_MAX + 1)) == "photo-too-large"
+    assert len(place.bot.requests) == 0
+
+
+async def test_what_telegram_finds_too_big_is_too_large(place: Place) -> None:
+    place.bot.add_result(GetFile, ok=False, error_code=400, description="Bad Request: file is too big")
+    assert await place.refusal(file()) == "photo-too-large"
+
+
+async def test_what_is_larger_than_it_said_is_dropped_on_the_way(place: Place) -> None:
+    place.bot.add_file("f", b"x" * (BYTES_MAX + 1))
+    assert await place.refusal(file(size=10)) == "photo-too-large"
+
+
+async def test_a_file_that_telegram_has_lost_is_unavailable(place: Place) -> None:
+    place.bot.add_result(GetFile, ok=False, error_code=400, description="Bad Request: wrong file_id")
+    assert await place.refusal(file()) == "photo-unavailable"
+
+
+async def test_a_broken_download_is_begun_again(place: Place) -> None:
+    place.bot.add_file("f", jpeg())
+    place.failures = [aiohttp.ClientPayloadError(), TimeoutError()]
+    assert await place.photos.take_in(file())
+
+
+async def test_a_download_that_never_works_is_given_up(place: Place) -> None:
+    place.bot.add_file("f", jpeg())
+    place.failures = [aiohttp.ClientPayloadError() for _ in range(photos.DOWNLOAD_ATTEMPTS)]
+    assert await place.refusal(file()) == "photo-unavailable"
+
+
+async def test_one_picture_is_decoded_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = most = 0
+
+    def watched(data: bytes) -> Any:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        try:
+            return normal_form.normalise(data)
+        finally:
+            inside -= 1
+
+    monkeypatch.setattr(photos, "normalise", watched)
+    for number in range(6):
+        place.bot.add_file(f"{number}", jpeg())
+    await asyncio.gather(*(place.photos.take_in(file(f"{number}")) for number in range(6)))
+    assert most == 1
+
+
+def test_the_largest_size_of_a_photo_is_taken() -> None:
+    sizes = [
+        PhotoSize(file_id=name, file_unique_id=name, width=side, height=side, file_size=side)
+        for name, side in (("small", 90), ("large", 1280), ("middle", 320))
+    ]
+    message = MockMessagePhoto().model_copy(update={"photo": sizes})
+    assert picture_in(message) == PictureFile("large", 1280, is_checked=True)
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "taken"),
+    [("image/png", True), ("image/svg+xml", True), ("application/octet-stream", True), (None, True),
+     ("application/pdf", False), ("text/plain", False)],
+)  # fmt: skip
+def test_documents_that_may_be_pictures_are_looked_at(mime_type: str | None, taken: bool) -> None:
+    document = Document(file_id="d", file_unique_id="d", mime_type=mime_type, file_size=5)
+    found = picture_in(MockMessageDocument().model_copy(update={"document": document}))
+    assert found == (PictureFile("d", 5, is_checked=False) if taken else None)
+
+
+def test_texts_and_animations_bring_no_picture() -> None:
+    animation = Animation(file_id="a", file_unique_id="a", width=9, height=9, duration=1)
+    assert picture_in(MockMessageText("hello")) is None
+    assert picture_in(MockMessageDocument().model_copy(update={"animation": animation})) is None
