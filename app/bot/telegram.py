@@ -18,16 +18,19 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
     TelegramServerError,
 )
-from aiogram.methods import GetMe, Response, TelegramMethod
+from aiogram.methods import GetMe, Response, SendChatAction, TelegramMethod
 from aiogram.methods.base import TelegramType
 
 from app.bot.outage import Outage
+from app.bot.pacing import EditStatus
 from app.bot.settings import BotSettings
 
 logger = logging.getLogger(__name__)
 
+_UNCHANGED: Final = "message is not modified"
+
 _IGNORABLE: Final = (
-    "message is not modified",
+    _UNCHANGED,
     "message to edit not found",
     "message can't be edited",
     "message to delete not found",
@@ -43,6 +46,11 @@ _GONE: Final = ("chat not found", "user is deactivated", "user not found", "peer
 def is_ignorable(error: TelegramAPIError) -> bool:
     """Whether the error means nothing to anybody."""
     return isinstance(error, TelegramBadRequest) and _mentions(error, _IGNORABLE)
+
+
+def says_unchanged(error: Exception) -> bool:
+    """Whether an edit failed because the message says that already."""
+    return isinstance(error, TelegramBadRequest) and _mentions(error, (_UNCHANGED,))
 
 
 def is_gone(error: TelegramAPIError) -> bool:
@@ -74,8 +82,8 @@ class GetRawUpdates(TelegramMethod[list[dict[str, Any]]]):
     allowed_updates: list[str] | None = None
 
 
-_OWN_WAITS: Final = frozenset({GetRawUpdates.__api_method__, GetMe.__api_method__})
-"""Polling and starting space their attempts themselves."""
+_OWN_WAITS: Final = frozenset({GetRawUpdates, GetMe, EditStatus, SendChatAction})
+"""Polling and starting space their attempts themselves; the others are not worth a wait."""
 
 
 class WaitOut(BaseRequestMiddleware):
@@ -88,7 +96,7 @@ class WaitOut(BaseRequestMiddleware):
         self, make_request: NextRequestMiddlewareType[TelegramType], bot: Bot, method: TelegramMethod[TelegramType]
     ) -> Response[TelegramType]:
         """Make the request, as often as it takes."""
-        if method.__api_method__ in _OWN_WAITS:
+        if type(method) in _OWN_WAITS:
             return await make_request(bot, method)
         outage = Outage(f"Telegram ({method.__api_method__})")
         while True:

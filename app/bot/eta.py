@@ -1,0 +1,148 @@
+"""Where a request stands, how long it will take, and how to say so."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from rq import Queue
+
+from app.bot.texts import Voice
+from app.core import redis_keys
+from app.core.operations import Operation
+from app.core.queues import QUEUES
+from app.core.requests import RequestRecord, RequestState
+
+RUN_TIMES: Final = 50
+"""An endpoint's last run times that count."""
+RUN_TIMES_NEEDED: Final = 5
+"""Run times without which nothing is foretold."""
+FRESH: Final = 1.0
+"""Seconds for which one look at the queues serves all."""
+ELAPSED_STEP: Final = 5
+"""Seconds in which elapsed time is told."""
+
+_DRAWN: Final = frozenset({RequestState.SUBMITTED, RequestState.STORED})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has to be known of a request to say where it stands; ``started_at`` (Unix s): when fal took it."""
+
+    request_id: str
+    operation: Operation
+    state: RequestState
+    joined_to: str = ""
+    started_at: float | None = None
+
+    @classmethod
+    def of(cls, record: RequestRecord) -> "Standing":
+        """Return where the request of a record stands."""
+        return cls(record.request.id, record.request.operation, record.state, record.joined_to, record.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The queues at one moment.
+
+    ``places``: from 1, in the order in which workers will take them; ``running`` of ``slots`` requests are at work;
+    ``run_times``: seconds that an operation takes, where that is known; ``paused``: nothing is taken for now.
+    """
+
+    places: Mapping[str, int]
+    running: int
+    slots: int
+    run_times: Mapping[Operation, float]
+    paused: bool = False
+
+    def place(self, standing: Standing) -> int | None:
+        """Return a request's place, or None if it waits no more. One that joined another stands where that does."""
+        return self.places.get(standing.joined_to or standing.request_id)
+
+    def seconds_left(self, standing: Standing) -> float | None:
+        """Return how long a waiting request will take until it is drawn, or None if that can't be told.
+
+        Slots become free at the rate ``slots / run time`` (Little's law); all waiting ones count as of one kind.
+        """
+        run_time = self.run_times.get(standing.operation)
+        place = self.place(standing)
+        if run_time is None or place is None or self.paused:
+            return None
+        ahead = max(0, place - max(0, self.slots - self.running))
+        return run_time * (1 + ahead / self.slots)
+
+
+class Forecast:
+    """Looks at the queues: one ``LRANGE`` for each, however many requests ask."""
+
+    def __init__(self, redis: Redis, endpoints: Mapping[Operation, str], slots: int) -> None:
+        """``endpoints``: which endpoint does an operation; ``slots``: how many requests may be at work at once."""
+        self._redis = redis
+        self._endpoints = endpoints
+        self._slots = slots
+        self._last: tuple[float, Outlook] | None = None
+
+    async def recent(self) -> Outlook:
+        """Return how it looks, or looked a moment ago."""
+        if self._last is None or time.monotonic() - self._last[0] > FRESH:
+            return await self.look()
+        return self._last[1]
+
+    async def look(self) -> Outlook:
+        """Return how it looks now."""
+        used = sorted(set(self._endpoints.values()))
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for queue in QUEUES:
+                pipeline.lrange(Queue.redis_queue_namespace_prefix + queue, 0, -1)
+                pipeline.zcard(redis_keys.leases(queue))
+            for endpoint in used:
+                pipeline.lrange(redis_keys.latency(endpoint), 0, RUN_TIMES - 1)
+            pipeline.exists(redis_keys.PAUSED)
+            answers: list[Any] = await pipeline.execute()
+        split = 2 * len(QUEUES)
+        waiting = [request_id for ids in answers[0:split:2] for request_id in ids]
+        run_times = dict(zip(used, (_typical(times) for times in answers[split:-1]), strict=True))
+        outlook = Outlook(
+            places={request_id: place for place, request_id in enumerate(waiting, start=1)},
+            running=sum(answers[1:split:2]),
+            slots=self._slots,
+            run_times={
+                operation: run_time
+                for operation, endpoint in self._endpoints.items()
+                if (run_time := run_times[endpoint]) is not None
+            },
+            paused=bool(answers[-1]),
+        )
+        self._last = (time.monotonic(), outlook)
+        return outlook
+
+
+def describe(standing: Standing, outlook: Outlook, voice: Voice, now: float) -> str:
+    """Return the sentence that says where a request stands at the time ``now`` (Unix s)."""
+    if standing.state in _DRAWN:
+        elapsed = max(0, int(now - (standing.started_at or now))) // ELAPSED_STEP * ELAPSED_STEP
+        if elapsed == 0:
+            return voice("status-drawing")
+        return voice("status-drawing-since", elapsed=_duration(elapsed, voice))
+    place = outlook.place(standing)
+    if place is None:
+        return voice("status-next")
+    seconds = outlook.seconds_left(standing)
+    if seconds is None:
+        return voice("status-queued", place=place)
+    return voice("status-queued-eta", place=place, left=_duration(seconds, voice))
+
+
+def _duration(seconds: float, voice: Voice) -> str:
+    """Say a time, rounded up: to five seconds below a minute, to whole minutes above."""
+    rounded = math.ceil(seconds / ELAPSED_STEP) * ELAPSED_STEP
+    if rounded < 60:
+        return voice("status-seconds", seconds=rounded)
+    return voice("status-minutes", minutes=math.ceil(rounded / 60))
+
+
+def _typical(times: list[str]) -> float | None:
+    return median(float(took) for took in times) if len(times) >= RUN_TIMES_NEEDED else None

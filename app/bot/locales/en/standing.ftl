@@ -1,0 +1,34 @@
+# Where a request stands, /status and /cancel.
+
+status-queued = On it! You are #{ $place } in the queue.
+status-queued-eta = On it! You are #{ $place } in the queue, about { $left } to go.
+status-next = On it! You're next.
+status-drawing = Drawing…
+status-drawing-since = Drawing… { $elapsed }
+status-seconds = { $seconds } s
+status-minutes = { $minutes } min
+
+status-none = Nothing is queued or being drawn for you. Tell me what to draw!
+status-list = Your requests:
+status-line = { $number }. { $what }
+status-line-standing = { $number }. { $what }
+    { $standing }
+status-more = … and { $count ->
+        [one] one more.
+       *[other] { $count } more.
+    }
+
+cancel-button = Cancel
+cancel-number = ✖ { $number }
+cancel-all = Cancel all
+cancel-left = All right, forget about it.
+cancel-offer = What shall I cancel?
+cancel-nothing = There is nothing to cancel.
+cancel-done = Cancelled.
+cancel-too-late = Too late: that one has already ended.
+
+operation-create = Picture
+operation-edit = Edit
+operation-merge = Merge
+operation-retouch = Retouch
+operation-upscale = Upscale

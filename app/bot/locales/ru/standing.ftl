@@ -1,0 +1,31 @@
+# Где сейчас запрос, /status и /cancel.
+
+status-queued = Принято! Вы в очереди № { $place }.
+status-queued-eta = Принято! Вы в очереди № { $place }, осталось около { $left }.
+status-next = Принято! Вы следующий.
+status-drawing = Рисую…
+status-drawing-since = Рисую… { $elapsed }
+status-seconds = { $seconds } с
+status-minutes = { $minutes } мин
+
+status-none = Для вас сейчас ничего не рисуется и не ждёт очереди. Напишите, что нарисовать!
+status-list = Ваши запросы:
+status-line = { $number }. { $what }
+status-line-standing = { $number }. { $what }
+    { $standing }
+status-more = … и ещё { $count }.
+
+cancel-button = Отменить
+cancel-number = ✖ { $number }
+cancel-all = Отменить всё
+cancel-left = Хорошо, забыли об этом.
+cancel-offer = Что отменить?
+cancel-nothing = Отменять нечего.
+cancel-done = Отменено.
+cancel-too-late = Поздно: этот запрос уже завершён.
+
+operation-create = Картинка
+operation-edit = Правка
+operation-merge = Объединение
+operation-retouch = Ретушь
+operation-upscale = Увеличение

@@ -1,0 +1,278 @@
+"""One status message per request: queued, drawing, gone.
+
+What is shown lies in the request's conversation, and when to look at it next in two sorted sets (waiting, drawing),
+so that all instances of the bot share the work and none repeats another's. A request is looked at every few seconds,
+the most overdue first; its message is edited only if it would say something else, and only with what Telegram's
+limits leave over (``app/bot/pacing.py``). However many are alive, they are then merely edited less often.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, cast
+
+from aiogram import Bot
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramRetryAfter
+from aiogram.methods import DeleteMessage, SendMessage
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.bot.conversations import TTL
+from app.bot.eta import Forecast, Outlook, Standing, describe
+from app.bot.keyboards import status_keyboard
+from app.bot.lanes import Lanes
+from app.bot.outage import Outage
+from app.bot.pacing import EditStatus, Pacing
+from app.bot.telegram import passes, quietly, says_unchanged
+from app.bot.texts import Texts, Voice
+from app.core import redis_keys
+from app.core.operations import Operation
+from app.core.requests import ImageRequest, RequestState
+
+LOOK_EVERY: Final = 4.0
+"""Seconds between two looks at a request, and so the least between two edits of its message."""
+IDLE: Final = 0.5
+"""Seconds to the next look for what is due while nothing is."""
+AT_ONCE: Final = 50
+"""Requests looked at in one round."""
+LEASE: Final = 60.0
+"""Seconds after which a request that an instance took into its round, and died, is looked at again."""
+MOMENT: Final = 0.5
+"""Seconds that an edit waits for its turn; it is put off if it would take longer."""
+TRIES: Final = 2
+"""How often it waits so."""
+
+_COMMON: Final = f"""
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+local function said_of(id) return '{redis_keys.conversation("")}' .. id end
+local function record_of(id) return '{redis_keys.request("")}' .. id end
+local waiting, drawing = '{redis_keys.STATUS_WAITING}', '{redis_keys.STATUS_DRAWING}'
+local is_drawn = {{{RequestState.SUBMITTED} = true, {RequestState.STORED} = true}}
+local has_ended = {{{RequestState.DONE} = true, {RequestState.FAILED} = true, {RequestState.CANCELLED} = true}}
+local function forget(id)
+  redis.call('ZREM', waiting, id)
+  redis.call('ZREM', drawing, id)
+end
+local function look_at(id, at)
+  forget(id)
+  local state = redis.call('HGET', record_of(id), 'state')
+  if state and not has_ended[state] then redis.call('ZADD', is_drawn[state] and drawing or waiting, at, id) end
+end
+"""
+
+# ARGV: id, seconds to the first look, conversation's time to live, pairs to set... Returns 0 if it came too late.
+_BEGIN: Final = (
+    _COMMON
+    + """
+redis.call('HSET', said_of(ARGV[1]), unpack(ARGV, 4))
+redis.call('EXPIRE', said_of(ARGV[1]), ARGV[3])
+if redis.call('HEXISTS', said_of(ARGV[1]), 'ended') == 1 then return 0 end
+look_at(ARGV[1], now + ARGV[2])
+return 1
+"""
+)
+
+# ARGV: id. Keeps the time of the next look, so that a message is not edited sooner than it may be.
+_MOVE: Final = (
+    _COMMON
+    + """
+local at = redis.call('ZSCORE', waiting, ARGV[1]) or redis.call('ZSCORE', drawing, ARGV[1])
+if at then look_at(ARGV[1], at) end
+"""
+)
+
+# ARGV: how many at most, seconds of the lease. Returns the time and a row for each request: id, then what was said
+# and what is known of it. What has nothing to show any more is dropped. Drawing and waiting ones get half each, the
+# drawing ones the rest: they are as many as fal takes at once, and would otherwise wait for all that wait.
+_TAKE: Final = (
+    _COMMON
+    + """
+local rows = {}
+local function take(key, most)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, math.max(0, most))) do
+    local chat, message, locale, shown, operation, ended = unpack(redis.call(
+      'HMGET', said_of(id), 'chat_id', 'status_message_id', 'locale', 'shown', 'operation', 'ended'))
+    local state, joined_to, started_at = unpack(redis.call(
+      'HMGET', record_of(id), 'state', 'joined_to', 'submitted_at'))
+    if ended or not message or not state or has_ended[state] then
+      forget(id)
+    else
+      redis.call('ZADD', key, now + ARGV[2], id)
+      rows[#rows + 1] = {id, chat, message, locale, shown, operation, state, joined_to or '', started_at or ''}
+    end
+  end
+end
+take(drawing, math.ceil(ARGV[1] / 2))
+take(waiting, ARGV[1] - #rows)
+take(drawing, ARGV[1] - #rows)
+return {string.format('%.6f', now), rows}
+"""
+)
+
+# ARGV: seconds to the next look, ids...
+_PUT_OFF: Final = _COMMON + "for i = 2, #ARGV do look_at(ARGV[i], now + ARGV[1]) end"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """A status message, what it says (``shown``), and where its request stands."""
+
+    chat_id: int
+    message_id: int
+    locale: str
+    shown: str
+    standing: Standing
+
+    @classmethod
+    def read(cls, row: Sequence[str]) -> "_Status":
+        """Read a row of ``_TAKE``."""
+        request_id, chat_id, message_id, locale, shown, operation, state, joined_to, started_at = row
+        standing = Standing(
+            request_id,
+            Operation(operation),
+            RequestState(state),
+            joined_to,
+            float(started_at) if started_at else None,
+        )
+        return cls(int(chat_id), int(message_id), locale, shown, standing)
+
+
+class StatusBoard:
+    """Sends, edits and removes the status messages."""
+
+    def __init__(
+        self, bot: Bot, redis: Redis, forecast: Forecast, texts: Texts, pacing: Pacing, edits: Lanes
+    ) -> None:
+        """``edits`` bounds how many edits are on their way at once."""
+        self._bot = bot
+        self._redis = redis
+        self._forecast = forecast
+        self._texts = texts
+        self._pacing = pacing
+        self._edits = edits
+        self._begin = redis.register_script(_BEGIN)
+        self._move = redis.register_script(_MOVE)
+        self._take = redis.register_script(_TAKE)
+        self._put_off = redis.register_script(_PUT_OFF)
+
+    async def begin(self, request: ImageRequest, voice: Voice) -> None:
+        """Show a request that has just been taken, unless it is shown already; one of a batch has no message."""
+        key = redis_keys.conversation(request.id)
+        shown, ended = cast(list[str | None], await self._redis.hmget(key, ["status_message_id", "ended"]))
+        if request.batch or shown or ended:
+            return
+        standing = Standing(request.id, request.operation, RequestState.QUEUED)
+        text = describe(standing, await self._forecast.look(), voice, request.created_at)
+        message = await self._bot(
+            SendMessage(chat_id=request.chat_id, text=text, reply_markup=status_keyboard(request.id, voice))
+        )
+        fields = {
+            "status_message_id": message.message_id, "chat_id": request.chat_id, "locale": voice.locale,
+            "operation": request.operation, "shown": text,
+        }  # fmt: skip
+        pairs = [str(part) for pair in fields.items() for part in pair]
+        if not await self._begin(args=[request.id, LOOK_EVERY, TTL, *pairs]):
+            await self.remove(request.id)  # the answer was faster
+
+    async def changed(self, request_id: str) -> None:
+        """Note that a request is being drawn now, or waits again."""
+        await self._move(args=[request_id])
+
+    async def remove(self, request_id: str) -> None:
+        """Delete the request's status message, if there is one."""
+        key = redis_keys.conversation(request_id)
+        chat_id, message_id = cast(list[str | None], await self._redis.hmget(key, ["chat_id", "status_message_id"]))
+        if chat_id is None or message_id is None:
+            return
+        await quietly(self._bot, DeleteMessage(chat_id=int(chat_id), message_id=int(message_id)))
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hdel(key, "status_message_id")
+            pipeline.zrem(redis_keys.STATUS_WAITING, request_id)
+            pipeline.zrem(redis_keys.STATUS_DRAWING, request_id)
+            await pipeline.execute()
+
+    async def run(self) -> None:
+        """Keep the messages up to date for ever."""
+        outage = Outage("Redis (status messages)")
+        while True:
+            try:
+                looked_at = await self.look()
+            except RedisError as error:
+                await outage.pause(error)
+            else:
+                outage.over()
+                if looked_at < AT_ONCE:
+                    await asyncio.sleep(IDLE)
+
+    async def look(self) -> int:
+        """Look at what is due, and begin the edits that this takes; return how many requests were looked at."""
+        now, rows = cast(tuple[str, list[list[str]]], await self._take(args=[AT_ONCE, LEASE]))
+        if not rows:
+            return 0
+        outlook = await self._forecast.recent()
+        unchanged = []
+        for status in map(_Status.read, rows):
+            text = self._text(status, outlook, float(now))
+            if text == status.shown:
+                unchanged.append(status.standing.request_id)
+            elif wait := await self._turn(status.chat_id):
+                await self._look_again(wait, status.standing.request_id)
+            else:
+                await self._edits.put(status.chat_id, partial(self._edit, status, text))
+        if unchanged:
+            await self._look_again(LOOK_EVERY, *unchanged)
+        return len(rows)
+
+    def _text(self, status: _Status, outlook: Outlook, now: float) -> str:
+        return describe(status.standing, outlook, Voice(self._texts, status.locale), now)
+
+    async def _turn(self, chat_id: int) -> float:
+        """Take a turn to send something; return 0, or the seconds after which it is worth to ask again."""
+        wait = await self._pacing.spare(chat_id)
+        for _ in range(TRIES):
+            if not 0 < wait <= MOMENT:
+                break
+            await asyncio.sleep(wait)
+            wait = await self._pacing.spare(chat_id)
+        return wait
+
+    async def _look_again(self, seconds: float, *request_ids: str) -> None:
+        await self._put_off(args=[seconds, *request_ids])
+
+    async def _edit(self, status: _Status, text: str) -> None:
+        """Edit a message. What does not succeed at once is left to the next look, or to nobody."""
+        request_id = status.standing.request_id
+        try:
+            wait = await self._try_edit(status, text)
+            if wait is None:
+                async with self._redis.pipeline(transaction=True) as pipeline:
+                    pipeline.zrem(redis_keys.STATUS_WAITING, request_id)
+                    pipeline.zrem(redis_keys.STATUS_DRAWING, request_id)
+                    await pipeline.execute()
+            else:
+                await self._look_again(wait, request_id)
+        except RedisError as error:  # the lease runs out, and it is looked at again
+            logger.warning("request %s: its status waits: %s: %s", request_id, type(error).__name__, error)
+
+    async def _try_edit(self, status: _Status, text: str) -> float | None:
+        """Return the seconds to the next look, or None if the message is none any more."""
+        voice, request_id = Voice(self._texts, status.locale), status.standing.request_id
+        method = EditStatus(
+            chat_id=status.chat_id, message_id=status.message_id, text=text,
+            reply_markup=status_keyboard(request_id, voice),
+        )  # fmt: skip
+        try:
+            await self._bot(method)
+        except (TelegramAPIError, ClientDecodeError) as error:
+            if passes(error):
+                return max(LOOK_EVERY, error.retry_after if isinstance(error, TelegramRetryAfter) else 0.0)
+            if not says_unchanged(error):
+                logger.info("request %s: its status can't be edited: %s", request_id, error)
+                return None
+        await cast(Any, self._redis.hset(redis_keys.conversation(request_id), "shown", text))
+        return LOOK_EVERY
