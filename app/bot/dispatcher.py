@@ -5,7 +5,7 @@ from typing import Any
 from aiogram import Dispatcher, F, Router
 from aiogram.enums import ChatType
 
-from app.bot.handlers import create, settings, start
+from app.bot.handlers import admin, create, membership, settings, start
 from app.bot.middlewares.bans import BansMiddleware
 from app.bot.middlewares.errors import ErrorsMiddleware
 from app.bot.middlewares.voice import VoiceMiddleware
@@ -23,6 +23,12 @@ def make_dispatcher(texts: Texts, users: Users, **dependencies: Any) -> Dispatch
     private.message.filter(F.chat.type == ChatType.PRIVATE)
     private.callback_query.filter(F.message.chat.type == ChatType.PRIVATE)
     private.my_chat_member.filter(F.chat.type == ChatType.PRIVATE)
-    private.include_routers(start.make_router(), settings.make_router(), create.make_router())
+    private.include_routers(
+        start.make_router(),
+        settings.make_router(),
+        admin.make_router(),
+        membership.make_router(),
+        create.make_router(),
+    )
     dispatcher.include_router(private)
     return dispatcher

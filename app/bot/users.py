@@ -62,6 +62,12 @@ class Users:
         """Note that a person has blocked the bot, or no longer exists: they are not to be written to."""
         await self._redis.zrem(redis_keys.USERS, str(user_id))
 
+    async def audience(self) -> int:
+        """Count those who can be written to."""
+        keys = [redis_keys.USERS, redis_keys.BANNED]
+        everybody = await self._redis.zcard(redis_keys.USERS)
+        return everybody - int(await self._redis.zintercard(len(keys), keys))
+
     async def choose(self, user_id: int, choice: Choice, option: str) -> None:
         """Keep what a person has chosen."""
         await cast(Any, self._redis.hset(redis_keys.preferences(user_id), choice, option))

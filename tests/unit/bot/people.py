@@ -28,6 +28,9 @@ class People(Users):
     async def leave(self, user_id: int) -> None:
         self.met.pop(user_id, None)
 
+    async def audience(self) -> int:
+        return len(self.met.keys() - self.banned_ids)
+
     async def choose(self, user_id: int, choice: Choice, option: str) -> None:
         self.chosen.setdefault(user_id, {})[choice] = option
 

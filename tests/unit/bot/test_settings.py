@@ -11,8 +11,10 @@ from app.bot.commands import Menus
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.settings import SettingsButton
 from app.bot.preferences import OPTIONS, Choice, Preferences
+from app.bot.settings import BotSettings
 from app.bot.texts import Texts
 from tests.unit.bot.people import People
+from tests.unit.bot.test_handlers import TOKEN
 
 ANNA = MockUser(language_code="en")
 
@@ -24,7 +26,7 @@ class Stage:
         self.people = People()
         self.bot = MockBot()
         menus = Menus(self.bot, Texts(), self.people, admins=())
-        self.bot.dp = make_dispatcher(Texts(), self.people, menus=menus)
+        self.bot.dp = make_dispatcher(Texts(), self.people, menus=menus, settings=BotSettings(telegram_token=TOKEN))
 
     async def press(self, choice: str, option: str) -> list[Any]:
         result = await self.bot.dispatch(MockCallbackQuery(f"settings:{choice}:{option}", user=ANNA))

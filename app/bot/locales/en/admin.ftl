@@ -1,3 +1,52 @@
 # For people who run the bot, and about those whom they do not serve.
 
 banned = I'm sorry, I can't draw for you any more.
+
+admin-stats =
+    Waiting: { $high } first, { $normal } normal, { $low } in batches
+    At work: { $running }, with { $workers ->
+        [one] one worker
+       *[other] { $workers } workers
+    }
+    Last { $minutes } min: { $done } done, { $rate } a minute
+    Errors: { $errors } (failed: { $reasons })
+    Cache hits: { $hits }
+    Spent today: ${ $spend } of ${ $cap }
+    People: { $people }, of them { $today } in the last 24 h
+admin-vip-usage =
+    /vip <id> serves somebody first, /vip <id> off no longer.
+
+    Now: { $ids }
+admin-vip-on = { $id } is served first from now on.
+admin-vip-off = { $id } waits like everybody from now on.
+admin-ban-usage =
+    /ban <id> stops serving somebody.
+
+    Now: { $ids }
+admin-unban-usage =
+    /unban <id> serves somebody again.
+
+    Not served now: { $ids }
+admin-ban-admin = That is one of us: take them off the list of admins first.
+admin-ban-on = { $id } is not served any more. What they had open is cancelled.
+admin-ban-off = { $id } is served again.
+
+broadcast-usage = Write /broadcast and the text, or answer any message with /broadcast to send it as it is, pictures and all.
+broadcast-confirm = Shall I send this to { $count ->
+        [one] one person
+       *[other] { $count } people
+    }?
+broadcast-button-send = Send
+broadcast-button-discard = Discard
+broadcast-button-stop = Stop
+broadcast-started = On its way
+broadcast-busy = Another one is on its way. Stop it, or wait until it is done.
+broadcast-stopping = Stopping
+broadcast-discarded = Discarded, nobody got it.
+broadcast-stale = This button is out of date.
+broadcast-progress = Sending: { $sent } of { $total } got it, { $gone } have left, { $failed } failed.
+broadcast-stopped = Stopped: { $sent } of { $total } got it, { $gone } have left, { $failed } failed.
+broadcast-done = Done: { $sent } of { $total } got it, { $gone } have left, { $failed } failed.
+
+alert-spend-cap = Today's spending limit is reached: nothing more is drawn until midnight UTC, and people are told so. The limit is spend_max_per_day.
+alert-out-of-money = fal.ai takes no more requests: the balance of the account is used up. People are told that drawing is paused.

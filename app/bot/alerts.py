@@ -1,0 +1,61 @@
+"""What admins have to hear of at once, and once a day."""
+
+import logging
+import time
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+from aiogram import Bot
+from aiogram.exceptions import TelegramAPIError
+from aiogram.methods import SendMessage
+from redis.asyncio import Redis
+
+from app.bot.texts import Texts, Voice
+from app.bot.users import Users
+from app.core import redis_keys
+
+_TELLING: Final = 60
+"""Seconds after which an alert that nobody could be told is told again."""
+_TOLD: Final = 24 * 3600
+
+logger = logging.getLogger(__name__)
+
+
+class Alert(StrEnum):
+    """What happened; each has a text ``alert-<name>``."""
+
+    SPEND_CAP = "spend-cap"
+    """The day's money for all people is spent."""
+    OUT_OF_MONEY = "out-of-money"
+    """fal takes nothing more: its balance is exhausted."""
+
+
+class Alerts:
+    """Tells admins, each in their language."""
+
+    def __init__(self, bot: Bot, redis: Redis, users: Users, texts: Texts, admins: Iterable[int]) -> None:
+        self._bot = bot
+        self._redis = redis
+        self._users = users
+        self._texts = texts
+        self._admins = sorted(admins)
+
+    async def tell(self, alert: Alert) -> None:
+        """Tell all admins, unless they were told of the same today (UTC)."""
+        key = redis_keys.alert(alert, time.strftime("%Y-%m-%d", time.gmtime()))
+        if not await self._redis.set(key, 1, nx=True, ex=_TELLING):
+            return
+        logger.warning("alert: %s", alert)
+        reached = [await self._tell_one(admin, alert) for admin in self._admins]
+        if any(reached) or not reached:
+            await self._redis.expire(key, _TOLD)
+
+    async def _tell_one(self, admin: int, alert: Alert) -> bool:
+        voice = Voice(self._texts, (await self._users.recall(admin)).locale)
+        try:
+            await self._bot(SendMessage(chat_id=admin, text=voice(f"alert-{alert}")))
+        except TelegramAPIError as error:
+            logger.warning("admin %d could not be told of %s: %s", admin, alert, error.message)
+            return False
+        return True

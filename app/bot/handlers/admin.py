@@ -1,0 +1,152 @@
+"""The commands of those who run the bot. To others there are no such commands."""
+
+import asyncio
+import re
+from typing import Final
+
+from aiogram import Bot, Router
+from aiogram.filters import Command, CommandObject
+from aiogram.methods import EditMessageText
+from aiogram.types import CallbackQuery, Message, ReplyParameters
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from app.bot import stats
+from app.bot.broadcast import Action, BroadcastButton, Broadcasts, Start, keyboard_of
+from app.bot.settings import BotSettings
+from app.bot.telegram import quietly
+from app.bot.texts import Voice
+from app.bot.users import Users
+from app.core import queues
+from app.core.requests import RequestStore
+
+_USER_ID: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
+_OFF: Final = "off"
+
+
+async def is_admin(event: Message | CallbackQuery, settings: BotSettings) -> bool:
+    """Whether the event comes from somebody who runs the bot."""
+    return event.from_user is not None and event.from_user.id in settings.admins
+
+
+async def handle_stats(message: Message, voice: Voice, redis: AsyncRedis, settings: BotSettings) -> None:
+    """Tell how things are going."""
+    seen = await stats.look(redis)
+    high, normal, low = seen.queued.values()
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(seen.failed.items()))
+    cap = f"{settings.spend_max_per_day:.2f}" if settings.spend_max_per_day else "∞"
+    text = voice(
+        "admin-stats",
+        high=high, normal=normal, low=low, running=seen.running, workers=seen.workers,
+        minutes=stats.WINDOW // 60, done=seen.done, rate=f"{seen.per_minute:.1f}",
+        errors=f"{seen.error_rate:.1%}", reasons=reasons or "–", hits=f"{seen.cache_hit_rate:.1%}",
+        spend=f"{seen.spend:.2f}", cap=cap, people=seen.people, today=seen.people_today,
+    )  # fmt: skip
+    await message.answer(text)
+
+
+async def handle_vip(message: Message, command: CommandObject, voice: Voice, users: Users) -> None:
+    """Serve somebody first, or no longer; without an id, tell whom."""
+    words = (command.args or "").split()
+    user_id = _user_id(words)
+    if user_id is None or words[1:] not in ([], [_OFF]):
+        await message.answer(voice("admin-vip-usage", ids=_listed(await users.vips())))
+        return
+    vip = _OFF not in words
+    await users.set_vip(user_id, vip)
+    await message.answer(voice("admin-vip-on" if vip else "admin-vip-off", id=str(user_id)))
+
+
+async def handle_ban(
+    message: Message,
+    command: CommandObject,
+    voice: Voice,
+    users: Users,
+    settings: BotSettings,
+    requests: RequestStore,
+    rq: Redis,
+) -> None:
+    """Stop serving somebody, and cancel what is open of theirs; without an id, tell whom."""
+    user_id = _user_id((command.args or "").split())
+    if user_id is None:
+        await message.answer(voice("admin-ban-usage", ids=_listed(await users.banned())))
+        return
+    if user_id in settings.admins:
+        await message.answer(voice("admin-ban-admin"))
+        return
+    await users.set_banned(user_id, True)
+    for record in await requests.open_of(user_id):
+        if await requests.cancel(record.request.id):
+            await asyncio.to_thread(queues.stop, rq, record.request.id)
+    await message.answer(voice("admin-ban-on", id=str(user_id)))
+
+
+async def handle_unban(message: Message, command: CommandObject, voice: Voice, users: Users) -> None:
+    """Serve somebody again; without an id, tell who is not served."""
+    user_id = _user_id((command.args or "").split())
+    if user_id is None:
+        await message.answer(voice("admin-unban-usage", ids=_listed(await users.banned())))
+        return
+    await users.set_banned(user_id, False)
+    await message.answer(voice("admin-ban-off", id=str(user_id)))
+
+
+async def handle_broadcast(message: Message, command: CommandObject, voice: Voice, users: Users) -> None:
+    """Show what would be sent, and to how many; a button sends it."""
+    if message.reply_to_message:
+        draft = message.reply_to_message
+    elif command.args:
+        draft = await message.answer(command.args)
+    else:
+        await message.answer(voice("broadcast-usage"))
+        return
+    await message.answer(
+        voice("broadcast-confirm", count=await users.audience()),
+        reply_parameters=ReplyParameters(message_id=draft.message_id),
+        reply_markup=keyboard_of(voice, draft.message_id, Action.SEND, Action.DISCARD),
+    )
+
+
+async def handle_broadcast_button(
+    query: CallbackQuery, callback_data: BroadcastButton, bot: Bot, voice: Voice, broadcasts: Broadcasts
+) -> None:
+    """Send, discard or stop a broadcast."""
+    if query.message is None:
+        await quietly(bot, query.answer(voice("broadcast-stale")))
+        return
+    chat_id, progress_id = query.message.chat.id, query.message.message_id
+    discarded = False
+    match callback_data.action:
+        case Action.SEND:
+            start = await broadcasts.start(chat_id, callback_data.message_id, progress_id)
+            key = f"broadcast-{start}" if start is not Start.KNOWN else "broadcast-stale"
+        case Action.STOP:
+            key = "broadcast-stopping" if await broadcasts.stop(chat_id, progress_id) else "broadcast-stale"
+        case Action.DISCARD:
+            discarded = await broadcasts.discard(chat_id, progress_id)
+            key = "broadcast-discarded" if discarded else "broadcast-stale"
+    await quietly(bot, query.answer(voice(key)))
+    if discarded:
+        await quietly(bot, EditMessageText(chat_id=chat_id, message_id=progress_id, text=voice(key)))
+
+
+def _user_id(words: list[str]) -> int | None:
+    return int(words[0]) if words and _USER_ID.fullmatch(words[0]) else None
+
+
+def _listed(ids: list[int]) -> str:
+    return ", ".join(map(str, ids)) or "–"
+
+
+def make_router() -> Router:
+    """Return this module's handlers."""
+    router = Router(name="admin")
+    router.message.filter(is_admin)
+    router.callback_query.filter(is_admin)
+    router.message.register(handle_stats, Command("stats"))
+    router.message.register(handle_vip, Command("vip"))
+    router.message.register(handle_ban, Command("ban"))
+    router.message.register(handle_unban, Command("unban"))
+    router.message.register(handle_broadcast, Command("broadcast"))
+    router.callback_query.register(handle_broadcast_button, BroadcastButton.filter())
+    return router
