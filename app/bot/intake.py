@@ -1,60 +1,194 @@
-"""Taking a request on: the limits, the record, the queue."""
+"""Taking requests on: the one way for work to begin, whatever handler it comes from."""
 
 import asyncio
-from dataclasses import dataclass
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, Self
 
+from aiogram import Bot
+from aiogram.types import Message, Update
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import OutOfMemoryError
-from rq import Queue
 
+from app.bot.alerts import Alert, Alerts
 from app.bot.conversations import Conversations
-from app.core import redis_keys
-from app.core.queues import QUEUE, enqueue
+from app.bot.settings import BotSettings
+from app.bot.texts import Voice
+from app.core import queues, redis_keys
+from app.core.admission import Admission, Limits, Verdict
+from app.core.endpoints import DEFAULT_ENDPOINTS, MICRO, cost
+from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import ImageRequest, RequestStore
+from app.core.result_cache import ResultCache, cache_key
+
+CACHE_HITS: Final = "cache_hits"
+CACHE_MISSES: Final = "cache_misses"
+"""Counters (``redis_keys.COUNTERS``) of requests whose result was known, and was not."""
+
+BATCH_TTL: Final = 7 * 24 * 3600
+"""Seconds that a batch is remembered."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """The request is queued, with ``ahead`` others before it."""
+class Order:
+    """What a person wants. ``fresh``: a new result, even if one for the same wish is known."""
 
-    ahead: int
-
-
-@dataclass(frozen=True, slots=True)
-class TooMany:
-    """The person has sent too many; ``wait``: seconds until the next is allowed."""
-
-    wait: float
+    operation: Operation
+    prompt: str = ""
+    inputs: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class QueueFull:
-    """Redis takes nothing more."""
+class Origin:
+    """Where an order comes from; ``message_id`` is the message that the answer replies to."""
+
+    request_id: str
+    user_id: int
+    chat_id: int
+    message_id: int
+
+    @classmethod
+    def of(cls, update: Update, message: Message, user_id: int | None = None) -> Self:
+        """Return the origin of an order that an update brings; ``user_id`` if it is not the message's sender."""
+        if user_id is None:
+            user_id = message.from_user.id if message.from_user else message.chat.id
+        return cls(f"u{update.update_id}", user_id, message.chat.id, message.message_id)
+
+
+class StatusBoard(Protocol):
+    """Shows people where their requests stand."""
+
+    async def begin(self, request: ImageRequest, voice: Voice) -> None:
+        """Show a request that has just been taken, unless it is shown already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes requests on. Doing it again for the same request (its update was handled twice) changes nothing."""
+    """Takes requests on, and tells people how that went.
 
+    Doing it again for the same request (its update was handled twice) changes nothing.
+    """
+
+    bot: Bot
     redis: AsyncRedis
     rq: Redis
     requests: RequestStore
     conversations: Conversations
     limiter: RateLimiter
+    cache: ResultCache
+    status_board: StatusBoard
+    settings: BotSettings
+    alerts: Alerts
 
-    async def __call__(self, request: ImageRequest, message_id: int) -> Accepted | TooMany | QueueFull:
-        """Queue a request that came with the message ``message_id``."""
-        if await self.requests.load(request.id) is None and (wait := await self.limiter.hit(request.user_id)):
-            return TooMany(wait)
+    async def __call__(self, order: Order, origin: Origin, voice: Voice) -> bool:
+        """Take an order, or say why not; return whether it was taken."""
+        if await self.requests.load(origin.request_id) is None and not await self._in_time(origin, voice):
+            return False
+        vip = await self._is_vip(origin.user_id)
+        request = self._request(order, origin, voice, queues.QUEUE_HIGH if vip else queues.QUEUE)
+        verdict = await self._take(request, origin, vip=vip)
+        if verdict.is_refusal:
+            await self._refuse(verdict, origin, voice, vip=vip)
+            return False
+        if verdict is not Verdict.DONE:
+            await self.status_board.begin(request, voice)
+        return True
+
+    async def batch(self, orders: Sequence[Order], origin: Origin, voice: Voice) -> int:
+        """Take many orders at low priority, as one of the person's requests; return how many were taken.
+
+        Says why none was, or not all. Their requests' ids are the origin's with ``-1``, ``-2`` ...
+        """
+        known = await self.redis.exists(redis_keys.batch(origin.request_id))
+        if not known:
+            if await self.redis.zcard(redis_keys.open_batch(origin.user_id)):
+                await self.bot.send_message(origin.chat_id, voice("batch-open"))
+                return 0
+            if not await self._in_time(origin, voice):
+                return 0
+        batch = redis_keys.batch(origin.request_id)
+        async with self.redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(batch, mapping={"total": len(orders), "chat_id": origin.chat_id, "locale": voice.locale})
+            pipeline.expire(batch, BATCH_TTL)
+            await pipeline.execute()
+        taken = 0
+        for number, order in enumerate(orders, 1):
+            single = Origin(f"{origin.request_id}-{number}", origin.user_id, origin.chat_id, origin.message_id)
+            request = self._request(order, single, voice, queues.QUEUE_LOW, batch=origin.request_id)
+            verdict = await self._take(request, single, vip=False)
+            if verdict.is_refusal:  # it would be the same for all that follow
+                await self.redis.hset(batch, "total", str(taken))
+                await self._refuse(verdict, origin, voice, vip=False)
+                break
+            taken += 1
+        return taken
+
+    def _request(self, order: Order, origin: Origin, voice: Voice, queue: str, batch: str = "") -> ImageRequest:
+        endpoint = self.settings.models.get(order.operation, DEFAULT_ENDPOINTS[order.operation])
+        wish = (order.operation, endpoint, order.prompt, order.inputs, order.parameters)
+        return ImageRequest(
+            id=origin.request_id,
+            user_id=origin.user_id,
+            chat_id=origin.chat_id,
+            locale=voice.locale,
+            operation=order.operation,
+            prompt=order.prompt,
+            inputs=order.inputs,
+            parameters=dict(order.parameters),
+            queue=queue,
+            cost=cost(endpoint, order.parameters, self.settings.prices),
+            cache_key="" if order.fresh else cache_key(*wish),
+            batch=batch,
+        )
+
+    async def _take(self, request: ImageRequest, origin: Origin, *, vip: bool) -> Verdict:
+        known = await self.cache.get(request.cache_key) if request.cache_key else None
+        settings = self.settings
+        limits = Limits(
+            open_requests=settings.open_requests_max_vip if vip else settings.open_requests_max,
+            queue=settings.queue_max,
+            spend=round(settings.spend_max_per_day * MICRO),
+            user_spend=round(settings.spend_max_per_user_per_day * MICRO),
+        )
+        admission = Admission(self.redis)
         try:
-            await self.requests.create(request)
-            await self.conversations.begin(request.id, message_id)
-            await asyncio.to_thread(enqueue, self.rq, request.id)
+            await self.conversations.begin(request.id, origin.message_id)
+            admitted = await admission.admit(request, limits, known)
         except OutOfMemoryError:
+            logger.error("Redis is full: a request is refused")
             await self.conversations.forget(request.id)
-            await self.redis.delete(redis_keys.request(request.id))
-            return QueueFull()
-        waiting = await asyncio.to_thread(lambda: Queue(QUEUE, connection=self.rq).count)
-        return Accepted(ahead=max(0, waiting - 1))
+            return Verdict.FULL
+        if admitted.verdict.is_refusal:
+            await self.conversations.forget(request.id)
+        elif admitted.verdict is not Verdict.KNOWN:
+            counter = CACHE_HITS if admitted.verdict in (Verdict.DONE, Verdict.JOINED) else CACHE_MISSES
+            await self.redis.hincrby(redis_keys.COUNTERS, counter, 1)
+        if admitted.to_queue:
+            await asyncio.to_thread(queues.enqueue, self.rq, request.id, request.queue)
+        return admitted.verdict
+
+    async def _is_vip(self, user_id: int) -> bool:
+        return bool(await self.redis.sismember(redis_keys.VIP, str(user_id)))
+
+    async def _in_time(self, origin: Origin, voice: Voice) -> bool:
+        """Whether the person may send something now; says when, if not."""
+        wait = await self.limiter.hit(origin.user_id)
+        if wait:
+            await self.bot.send_message(origin.chat_id, voice("rate-limited", seconds=math.ceil(wait)))
+        return not wait
+
+    async def _refuse(self, verdict: Verdict, origin: Origin, voice: Voice, *, vip: bool) -> None:
+        logger.info("request %s: refused: %s", origin.request_id, verdict)
+        limit = self.settings.open_requests_max_vip if vip else self.settings.open_requests_max
+        text = voice("refused-open", count=limit) if verdict is Verdict.OPEN else voice(f"refused-{verdict}")
+        await self.bot.send_message(origin.chat_id, text)
+        if verdict is Verdict.SPEND:
+            await self.alerts.tell(Alert.SPEND_CAP)

@@ -16,6 +16,7 @@ from app.bot.delivery import ATTEMPTS, Delivery
 from app.bot.lanes import Lanes
 from app.bot.texts import Texts
 from app.core import redis_keys
+from app.core.admission import Admission
 from app.core.events import Event, EventReader, EventType
 from app.core.media import MediaStore
 from app.core.operations import Operation
@@ -99,7 +100,7 @@ async def desk(redis: Redis, ledger: Conversations, queue_server: RedisServer, t
     delivery = Delivery(
         bot, EventReader(redis, "imagebot@1"), requests, ledger, MediaStore(url), Texts(), "imagebot@1", Lanes(5)
     )
-    await requests.create(REQUEST)
+    await Admission(redis).admit(REQUEST)
     await ledger.begin(REQUEST.id, 3)
     worker = Worker(queue_server, url)
     return Desk(bot, delivery, requests, lambda data: worker.draw(REQUEST.id, data), tmp_path)

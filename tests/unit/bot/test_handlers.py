@@ -7,14 +7,13 @@ import pytest
 from aiogram import Dispatcher
 from aiogram.methods import SendMessage
 from redis.exceptions import ConnectionError as RedisConnectionError
-from teremok import MockBot, MockChat, MockMessagePhoto, MockMessageText, MockUser
+from teremok import MockBot, MockChat, MockMessageText, MockUser
 
-from app.bot.conversations import Conversation
 from app.bot.dispatcher import make_dispatcher
-from app.bot.intake import Accepted, QueueFull, TooMany
+from app.bot.intake import Order, Origin
 from app.bot.settings import BotSettings
-from app.bot.texts import Texts
-from app.core.requests import ImageRequest
+from app.bot.texts import Texts, Voice
+from app.core.operations import Operation
 from tests.unit.bot.people import People
 
 TOKEN = "4242424242:AAF-imaginary_token-for-tests-0123456789"
@@ -22,40 +21,16 @@ TOKEN = "4242424242:AAF-imaginary_token-for-tests-0123456789"
 
 @dataclass
 class Intake:
-    """Answers as it is told; remembers what it was asked."""
+    """Takes everything, or breaks; remembers what it was asked."""
 
-    outcome: Accepted | TooMany | QueueFull | Exception = field(default_factory=lambda: Accepted(ahead=0))
-    taken: list[ImageRequest] = field(default_factory=list)
+    error: Exception | None = None
+    taken: list[tuple[Order, Origin, str]] = field(default_factory=list)
 
-    async def __call__(self, request: ImageRequest, message_id: int) -> Accepted | TooMany | QueueFull:
-        self.taken.append(request)
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-
-@dataclass
-class Conversations:
-    """One conversation for all."""
-
-    conversation: Conversation = field(default_factory=Conversation)
-    answered_meanwhile: bool = False
-
-    async def load(self, request_id: str) -> Conversation:
-        return self.conversation
-
-    async def status_sent(self, request_id: str, message_id: int) -> bool:
-        return not self.answered_meanwhile
-
-
-@dataclass
-class Delivery:
-    """Remembers which status messages were to go."""
-
-    removed: list[str] = field(default_factory=list)
-
-    async def remove_status(self, request_id: str, chat_id: int) -> None:
-        self.removed.append(request_id)
+    async def __call__(self, order: Order, origin: Origin, voice: Voice) -> bool:
+        self.taken.append((order, origin, voice.locale))
+        if self.error:
+            raise self.error
+        return True
 
 
 @dataclass
@@ -63,17 +38,11 @@ class Stage:
     """The dispatcher with its surroundings played."""
 
     intake: Intake = field(default_factory=Intake)
-    conversations: Conversations = field(default_factory=Conversations)
-    delivery: Delivery = field(default_factory=Delivery)
+    people: People = field(default_factory=People)
 
     def __post_init__(self) -> None:
         self.dispatcher: Dispatcher = make_dispatcher(
-            Texts(),
-            People(),
-            settings=BotSettings(telegram_token=TOKEN),
-            intake=self.intake,
-            conversations=self.conversations,
-            delivery=self.delivery,
+            Texts(), self.people, settings=BotSettings(telegram_token=TOKEN), intake=self.intake
         )
         self.bot = MockBot(self.dispatcher)
 
@@ -108,10 +77,21 @@ async def test_commands_are_answered_in_the_person_s_language(
 
 
 async def test_a_prompt_is_taken_with_its_locale_and_an_id_from_its_update(stage: Stage) -> None:
-    assert await stage.hears("  рыжая лиса ", "ru") == ["Принято! Ваша картинка следующая."]
-    [request] = stage.intake.taken
-    assert (request.prompt, request.locale, request.chat_id) == ("рыжая лиса", "ru", request.user_id)
-    assert request.id.removeprefix("u").isdigit()
+    assert await stage.hears("  рыжая лиса ", "ru") == []
+    [(order, origin, locale)] = stage.intake.taken
+    assert (order, locale) == (Order(Operation.CREATE, "рыжая лиса"), "ru")
+    assert origin.chat_id == origin.user_id
+    assert origin.request_id.removeprefix("u").isdigit()
+
+
+async def test_a_picture_has_the_size_and_number_that_its_person_chose(stage: Stage) -> None:
+    await stage.hears("/start")
+    [person] = stage.people.met
+    stage.people.chosen[person] = {"size": "portrait", "pictures": "3"}
+    await stage.hears("a fox")
+    assert stage.intake.taken[0][0].parameters == {
+        "image_size": "portrait_4_3", "aspect_ratio": "3:4", "num_images": 3,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["\u200b", " \u2060 ", "x" * 2001])
@@ -120,53 +100,19 @@ async def test_what_is_no_prompt_is_not_taken(stage: Stage, text: str) -> None:
     assert stage.intake.taken == []
 
 
-@pytest.mark.parametrize(
-    ("outcome", "answer"),
-    [
-        (Accepted(ahead=3), "3 pictures are ahead"),
-        (TooMany(wait=12.3), "in 13 seconds"),
-        (TooMany(wait=0.4), "in one second"),
-        (QueueFull(), "Too many people are waiting"),
-    ],
-)
-async def test_the_outcome_is_told(stage: Stage, outcome: Accepted | TooMany | QueueFull, answer: str) -> None:
-    stage.intake.outcome = outcome
-    [said] = await stage.hears("a fox")
-    assert answer in said
-
-
-@pytest.mark.parametrize("conversation", [Conversation(status_message_id=5), Conversation(ended=True)])
-async def test_an_update_handled_again_shows_no_second_status(stage: Stage, conversation: Conversation) -> None:
-    stage.conversations.conversation = conversation
-    assert await stage.hears("a fox") == []
-
-
-async def test_a_status_message_that_comes_after_the_answer_goes_again(stage: Stage) -> None:
-    stage.conversations.answered_meanwhile = True
-    await stage.hears("a fox")
-    assert stage.delivery.removed == [stage.intake.taken[0].id]
-
-
-async def test_a_photo_gets_a_friendly_answer(stage: Stage) -> None:
-    result = await stage.bot.dispatch(MockMessagePhoto())
-    [answer] = result.requests.send_message
-    assert isinstance(answer, SendMessage)
-    assert "only understand words" in answer.text
-
-
 async def test_groups_are_left_in_peace(stage: Stage) -> None:
     assert await stage.hears("a fox", chat=MockChat(chat_id=-5, type="group")) == []
     assert stage.intake.taken == []
 
 
 async def test_a_bug_is_an_apology_without_a_traceback(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    stage.intake.outcome = RuntimeError("broken inside")
+    stage.intake.error = RuntimeError("broken inside")
     assert await stage.hears("лиса", "ru") == ["У меня что-то пошло не так. Простите! Попробуйте ещё раз."]
     assert "broken inside" in caplog.text
 
 
 async def test_what_redis_could_not_do_goes_back_to_the_inbox(stage: Stage) -> None:
-    stage.intake.outcome = RedisConnectionError("away")
+    stage.intake.error = RedisConnectionError("away")
     with pytest.raises(RedisConnectionError):
         await stage.hears("a fox")
 

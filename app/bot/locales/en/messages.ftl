@@ -24,7 +24,15 @@ rate-limited = That's a lot at once, I need to catch my breath. Please try again
         [one] one second
        *[other] { $seconds } seconds
     }.
-queue-full = Too many people are waiting for pictures just now. Please send it again in a few minutes.
+refused-banned = I can't work for you any more.
+refused-open = You already have { $count ->
+        [one] one picture
+       *[other] { $count } pictures
+    } in the making. Send the next one when one of them is here, or look at /status.
+refused-full = Too many people are waiting for pictures just now. Please send it again in a few minutes.
+refused-spend = Today's paint is used up, for everybody. It is filled up again at midnight (UTC), please come back then.
+refused-user-spend = You have used up your share of paint for today. It is filled up again at midnight (UTC).
+batch-open = Your last batch is still being drawn. Please send the next when it has ended.
 
 accepted = { $ahead ->
         [0] On it! You're next.
