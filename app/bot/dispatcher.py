@@ -4,20 +4,33 @@ from typing import Any
 
 from aiogram import Dispatcher, F, Router
 from aiogram.enums import ChatType
+from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage
 
 from app.bot.handlers import admin, create, membership, settings, start
 from app.bot.middlewares.bans import BansMiddleware
 from app.bot.middlewares.errors import ErrorsMiddleware
+from app.bot.middlewares.refusals import RefusalsMiddleware
 from app.bot.middlewares.voice import VoiceMiddleware
 from app.bot.texts import Texts
 from app.bot.users import Users
 
 
-def make_dispatcher(texts: Texts, users: Users, **dependencies: Any) -> Dispatcher:
-    """Return the dispatcher; handlers get the dependencies by name."""
-    dispatcher = Dispatcher(disable_fsm=True, texts=texts, users=users, **dependencies)
+def make_dispatcher(
+    texts: Texts,
+    users: Users,
+    storage: BaseStorage | None = None,
+    isolation: BaseEventIsolation | None = None,
+    **dependencies: Any,
+) -> Dispatcher:
+    """Return the dispatcher; handlers get the dependencies by name.
+
+    ``storage`` keeps the dialogues, ``isolation`` keeps instances apart; without them they are kept in memory, and
+    nothing is kept apart.
+    """
+    dispatcher = Dispatcher(storage=storage, events_isolation=isolation, texts=texts, users=users, **dependencies)
     dispatcher.update.outer_middleware(VoiceMiddleware(texts, users))
     dispatcher.update.outer_middleware(ErrorsMiddleware())
+    dispatcher.update.outer_middleware(RefusalsMiddleware())
     dispatcher.update.outer_middleware(BansMiddleware(users))
     private = Router(name="private chats")
     private.message.filter(F.chat.type == ChatType.PRIVATE)

@@ -2,22 +2,25 @@
 
 import unicodedata
 
-from app.core.errors import ImagebotError
+from app.bot.refusals import RefusedError
 from app.core.operations import PROMPT_MAX_LENGTH
 
 _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
 """Characters that Unicode counts as letters, marks or symbols although nothing is to be seen."""
 
 
-class BlankPromptError(ImagebotError):
+class BlankPromptError(RefusedError):
     """Nothing to be seen in it."""
 
+    def __init__(self) -> None:
+        super().__init__("prompt-blank")
 
-class PromptTooLongError(ImagebotError):
+
+class PromptTooLongError(RefusedError):
     """More than ``PROMPT_MAX_LENGTH`` characters; ``length`` says how many."""
 
     def __init__(self, length: int) -> None:
-        super().__init__(f"{length} characters")
+        super().__init__("prompt-too-long", length=length, limit=PROMPT_MAX_LENGTH)
         self.length = length
 
 

@@ -135,6 +135,18 @@ def result(cache_key: str) -> str:
     return f"imagebot:result:{cache_key}"
 
 
+DIALOGUES: Final = "imagebot:fsm"
+"""Prefix of the dialogues' states (see ``app/bot/dialogues.py``)."""
+
+ALBUMS: Final = "imagebot:albums"
+"""Sorted set of albums that are not whole yet, scored by when they are taken to be (Redis time, s)."""
+
+
+def album(album_id: str) -> str:
+    """Hash of an album's messages by their ids (see ``app/bot/albums.py``)."""
+    return f"imagebot:album:{album_id}"
+
+
 PACING_ALL: Final = "imagebot:pacing"
 """When the next message to anybody is due (see ``app/bot/pacing.py``)."""
 

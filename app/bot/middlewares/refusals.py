@@ -29,6 +29,7 @@ class RefusalsMiddleware(BaseMiddleware):
         except OutOfMemoryError:
             text = voice("queue-full")
         bot: Bot = data["bot"]
-        chat: Chat = data["event_chat"]
-        await bot.send_message(chat.id, text)
+        chat: Chat | None = data.get("event_chat")
+        if chat is not None:
+            await bot.send_message(chat.id, text)
         return None

@@ -1,0 +1,115 @@
+"""Albums: their messages come as separate updates, in any order, and nothing says which is the last.
+
+Each is put aside in Redis. When none has come for ``QUIET`` seconds the album is closed: one update that holds all of
+its messages goes into the inbox, in the same step, with the id of the first. So an album is handled as any other
+update is.
+"""
+
+import asyncio
+import json
+from typing import Any, Final
+
+from aiogram.types import Message, Update
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.bot.outage import Outage
+from app.core import redis_keys
+
+QUIET: Final = 1.0
+"""Seconds without another message after which an album is taken to be whole."""
+CLOSED_TTL: Final = 3600
+"""Seconds that a closed album is remembered."""
+
+_UPDATE_FIELD: Final = "album"
+_CLOSED: Final = "closed"
+_LOOK: Final = 0.2
+"""Seconds between two looks for albums that are whole."""
+
+_NOW: Final = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+"""
+# KEYS: album, albums. ARGV: album's id, message's id, update, seconds of quiet.
+_ADD: Final = f"""{_NOW}
+if redis.call('HEXISTS', KEYS[1], '{_CLOSED}') == 1 then return redis.call('HEXISTS', KEYS[1], ARGV[2]) end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
+return 1
+"""
+# KEYS: albums.
+_DUE: Final = f"{_NOW} return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)"
+# KEYS: albums. ARGV: seconds of quiet.
+_POSTPONE: Final = f"""{_NOW}
+for _, album in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  redis.call('ZADD', KEYS[1], 'GT', now + ARGV[1], album)
+end
+"""
+# KEYS: albums, album, inbox. ARGV: album's id, how many messages the update holds, update, time to live.
+_CLOSE: Final = f"""
+if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[2]) then return 0 end
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('XADD', KEYS[3], '*', 'update', ARGV[3])
+redis.call('HSET', KEYS[2], '{_CLOSED}', 1)
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+return 1
+"""
+
+
+def album_of(update: Update) -> list[Message] | None:
+    """Return the messages of the album that an update holds, as the person sees them, or None if it holds none."""
+    parts = (update.model_extra or {}).get(_UPDATE_FIELD)
+    if not parts:
+        return None
+    return [Message.model_validate(part, context={"bot": update.bot}) for part in parts]
+
+
+class Albums:
+    """Puts the messages of albums aside, and closes the albums."""
+
+    def __init__(self, redis: Redis, quiet: float = QUIET) -> None:
+        self._redis = redis
+        self._quiet = quiet
+        self._add, self._due = redis.register_script(_ADD), redis.register_script(_DUE)
+        self._postpone, self._close = redis.register_script(_POSTPONE), redis.register_script(_CLOSE)
+
+    async def add(self, update: Update) -> bool:
+        """Put a message of an album aside; return False if it comes too late to be part of it."""
+        message = update.message
+        assert message is not None, "only messages come in albums"  # noqa: S101 - a promise of the router
+        album_id = f"{message.chat.id}-{message.media_group_id}"
+        text = update.model_dump_json(exclude_unset=True, by_alias=True)
+        keys = [redis_keys.album(album_id), redis_keys.ALBUMS]
+        return bool(await self._add(keys=keys, args=[album_id, message.message_id, text, self._quiet]))
+
+    async def run(self) -> None:
+        """Close albums for ever."""
+        outage = Outage("Redis (albums)")
+        while True:
+            try:
+                # While nobody was here messages may have waited elsewhere: give them time to come.
+                await self._postpone(keys=[redis_keys.ALBUMS], args=[self._quiet])
+                while True:
+                    for album_id in await self._due(keys=[redis_keys.ALBUMS]):
+                        await self._try_to_close(album_id)
+                    outage.over()
+                    await asyncio.sleep(_LOOK)
+            except RedisError as error:
+                await outage.pause(error)
+
+    async def _try_to_close(self, album_id: str) -> None:
+        """Close an album, unless another message has come, or another instance was faster."""
+        found: Any = await self._redis.hgetall(redis_keys.album(album_id))
+        if _CLOSED in found:
+            return
+        updates = [json.loads(found[message_id]) for message_id in sorted(found, key=int)]
+        messages = [update["message"] for update in updates]
+        whole = {
+            "update_id": min(update["update_id"] for update in updates),
+            "message": messages[0],
+            _UPDATE_FIELD: messages,
+        }
+        await self._close(
+            keys=[redis_keys.ALBUMS, redis_keys.album(album_id), redis_keys.INBOX],
+            args=[album_id, len(messages), json.dumps(whole, ensure_ascii=False), CLOSED_TTL],
+        )
