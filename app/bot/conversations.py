@@ -1,12 +1,15 @@
 """What the bot has said about each request: the ledger that keeps a result from being sent twice.
 
-One hash per request: the person's message and our status message, and how far the answer has got. An answer is
-claimed, sent and recorded; a second sender finds it ended, or held, or (after a crash) goes on where it stopped.
+One hash per request: the person's message, how far the answer has got, and the status message
+(``app/bot/status_board.py``). An answer is claimed, sent and recorded; a second sender finds it ended, or held, or
+(after a crash) goes on where it stopped. Other answers that must not be given twice are kept here too, under names of
+their own.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -15,7 +18,9 @@ from redis.exceptions import RedisError
 
 from app.bot.tasks import end
 from app.core import redis_keys
-from app.core.requests import TERMINAL_TTL
+
+TTL: Final = 7 * 24 * 3600
+"""Seconds that a conversation is remembered after its last change."""
 
 HOLD: Final = 15.0
 """Seconds that a claim lasts unless it is renewed."""
@@ -38,12 +43,10 @@ return redis.call('HINCRBY', KEYS[1], 'attempts', ARGV[4])
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Message ids in the request's chat, and how many pictures of the answer have been sent."""
+    """The message that is answered, and Telegram's names for the pictures of the answer that have been sent."""
 
     prompt_message_id: int | None = None
-    status_message_id: int | None = None
-    pictures_sent: int = 0
-    ended: bool = False
+    file_ids: tuple[str, ...] = ()
 
 
 class Conversations:
@@ -58,28 +61,12 @@ class Conversations:
         data = cast(dict[str, str], await self._redis.hgetall(redis_keys.conversation(request_id)))
         return Conversation(
             prompt_message_id=int(data["prompt_message_id"]) if "prompt_message_id" in data else None,
-            status_message_id=int(data["status_message_id"]) if "status_message_id" in data else None,
-            pictures_sent=int(data.get("pictures_sent", 0)),
-            ended="ended" in data,
+            file_ids=tuple(json.loads(data.get("file_ids", "[]"))),
         )
 
     async def begin(self, request_id: str, prompt_message_id: int) -> None:
         """Remember which message the answer belongs to."""
         await self._set(request_id, "prompt_message_id", prompt_message_id)
-
-    async def status_sent(self, request_id: str, message_id: int) -> bool:
-        """Remember the status message; return False if the answer was faster, and the message is to go again."""
-        key = redis_keys.conversation(request_id)
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(key, "status_message_id", str(message_id))
-            pipeline.hexists(key, "ended")
-            pipeline.expire(key, TERMINAL_TTL)
-            _, ended, _ = await pipeline.execute()
-        return not ended
-
-    async def status_removed(self, request_id: str) -> None:
-        """Note that the status message is gone."""
-        await cast(Any, self._redis.hdel(redis_keys.conversation(request_id), "status_message_id"))
 
     async def claim(self, request_id: str, sender: str) -> int:
         """Claim the right to answer; return the attempt's number (from 1), ``ENDED``, or ``HELD`` by another."""
@@ -94,9 +81,17 @@ class Conversations:
         finally:
             await end([keeper])
 
-    async def picture_sent(self, request_id: str, count: int) -> None:
-        """Note that ``count`` pictures have been sent in all."""
-        await self._set(request_id, "pictures_sent", count)
+    async def pictures_sent(self, request_id: str, file_ids: Sequence[str]) -> None:
+        """Note which pictures have been sent in all."""
+        await self._set(request_id, "file_ids", json.dumps(file_ids))
+
+    async def file_of(self, request_id: str, number: int) -> str:
+        """Return Telegram's name for the file in full quality of a picture; empty if it has not been sent."""
+        return await cast(Any, self._redis.hget(redis_keys.conversation(request_id), f"file_{number}")) or ""
+
+    async def file_sent(self, request_id: str, number: int, file_id: str) -> None:
+        """Remember Telegram's name for the file in full quality of a picture."""
+        await self._set(request_id, f"file_{number}", file_id)
 
     async def end(self, request_id: str) -> None:
         """Note that the request is answered: nothing more is to be sent."""
@@ -106,17 +101,15 @@ class Conversations:
         """Drop the conversation of a request that was not taken after all."""
         await self._redis.delete(redis_keys.conversation(request_id))
 
-    async def _set(self, request_id: str, field: str, value: int) -> None:
+    async def _set(self, request_id: str, field: str, value: int | str) -> None:
         key = redis_keys.conversation(request_id)
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hset(key, field, str(value))
-            pipeline.expire(key, TERMINAL_TTL)
+            pipeline.expire(key, TTL)
             await pipeline.execute()
 
     async def _try_claim(self, request_id: str, sender: str, attempts: int) -> Any:
-        return await self._claim(
-            keys=[redis_keys.conversation(request_id)], args=[sender, HOLD, TERMINAL_TTL, attempts]
-        )
+        return await self._claim(keys=[redis_keys.conversation(request_id)], args=[sender, HOLD, TTL, attempts])
 
     async def _renew(self, request_id: str, sender: str) -> None:
         while True:

@@ -6,7 +6,7 @@ from aiogram import Dispatcher, F, Router
 from aiogram.enums import ChatType
 from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage
 
-from app.bot.handlers import admin, create, membership, settings, start
+from app.bot.handlers import admin, cancel, create, history, membership, results, settings, start, status
 from app.bot.middlewares.bans import BansMiddleware
 from app.bot.middlewares.errors import ErrorsMiddleware
 from app.bot.middlewares.refusals import RefusalsMiddleware
@@ -38,10 +38,15 @@ def make_dispatcher(
     private.my_chat_member.filter(F.chat.type == ChatType.PRIVATE)
     private.include_routers(
         start.make_router(),
+        cancel.make_router(),
+        status.make_router(),
+        history.make_router(),
+        results.make_router(),
         settings.make_router(),
         admin.make_router(),
         membership.make_router(),
         create.make_router(),
+        results.make_last_router(),
     )
     dispatcher.include_router(private)
     return dispatcher

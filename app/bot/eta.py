@@ -25,8 +25,6 @@ FRESH: Final = 1.0
 ELAPSED_STEP: Final = 5
 """Seconds in which elapsed time is told."""
 
-_DRAWN: Final = frozenset({RequestState.SUBMITTED, RequestState.STORED})
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -37,6 +35,11 @@ class Standing:
     state: RequestState
     joined_to: str = ""
     started_at: float | None = None
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether fal has it, or had."""
+        return self.state in (RequestState.SUBMITTED, RequestState.STORED)
 
     @classmethod
     def of(cls, record: RequestRecord) -> "Standing":
@@ -122,7 +125,7 @@ class Forecast:
 
 def describe(standing: Standing, outlook: Outlook, voice: Voice, now: float) -> str:
     """Return the sentence that says where a request stands at the time ``now`` (Unix s)."""
-    if standing.state in _DRAWN:
+    if standing.is_drawn:
         elapsed = max(0, int(now - (standing.started_at or now))) // ELAPSED_STEP * ELAPSED_STEP
         if elapsed == 0:
             return voice("status-drawing")

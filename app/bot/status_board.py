@@ -167,7 +167,7 @@ class StatusBoard:
         if request.batch or shown or ended:
             return
         standing = Standing(request.id, request.operation, RequestState.QUEUED)
-        text = describe(standing, await self._forecast.look(), voice, request.created_at)
+        text = _text(standing, await self._forecast.look(), voice, request.created_at)
         message = await self._bot(
             SendMessage(chat_id=request.chat_id, text=text, reply_markup=status_keyboard(request.id, voice))
         )
@@ -217,7 +217,7 @@ class StatusBoard:
         outlook = await self._forecast.recent()
         unchanged = []
         for status in map(_Status.read, rows):
-            text = self._text(status, outlook, float(now))
+            text = _text(status.standing, outlook, Voice(self._texts, status.locale), float(now))
             if text == status.shown:
                 unchanged.append(status.standing.request_id)
             elif wait := await self._turn(status.chat_id):
@@ -227,9 +227,6 @@ class StatusBoard:
         if unchanged:
             await self._look_again(LOOK_EVERY, *unchanged)
         return len(rows)
-
-    def _text(self, status: _Status, outlook: Outlook, now: float) -> str:
-        return describe(status.standing, outlook, Voice(self._texts, status.locale), now)
 
     async def _turn(self, chat_id: int) -> float:
         """Take a turn to send something; return 0, or the seconds after which it is worth to ask again."""
@@ -276,3 +273,8 @@ class StatusBoard:
                 return None
         await cast(Any, self._redis.hset(redis_keys.conversation(request_id), "shown", text))
         return LOOK_EVERY
+
+
+def _text(standing: Standing, outlook: Outlook, voice: Voice, now: float) -> str:
+    text = describe(standing, outlook, voice, now)
+    return text if standing.is_drawn else voice("status-taken", standing=text)

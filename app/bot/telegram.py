@@ -13,6 +13,7 @@ from aiogram.exceptions import (
     ClientDecodeError,
     TelegramAPIError,
     TelegramBadRequest,
+    TelegramEntityTooLarge,
     TelegramForbiddenError,
     TelegramNetworkError,
     TelegramRetryAfter,
@@ -68,6 +69,8 @@ def passes(error: Exception) -> bool:
     """Whether the same call can succeed later: flood control, a lost connection, trouble at Telegram's end."""
     if isinstance(error, ClientDecodeError):  # a proxy's page instead of JSON; a surprising shape would not pass
         return isinstance(error.original, json.JSONDecodeError)
+    if isinstance(error, TelegramEntityTooLarge):  # aiogram counts it among the network's errors
+        return False
     return isinstance(error, TelegramRetryAfter | TelegramServerError | TelegramNetworkError)
 
 

@@ -1,8 +1,9 @@
 # Where a request stands, /status and /cancel.
 
-status-queued = On it! You are #{ $place } in the queue.
-status-queued-eta = On it! You are #{ $place } in the queue, about { $left } to go.
-status-next = On it! You're next.
+status-taken = On it! { $standing }
+status-queued = You are #{ $place } in the queue.
+status-queued-eta = You are #{ $place } in the queue, about { $left } to go.
+status-next = You're next.
 status-drawing = Drawing…
 status-drawing-since = Drawing… { $elapsed }
 status-seconds = { $seconds } s
@@ -11,8 +12,8 @@ status-minutes = { $minutes } min
 status-none = Nothing is queued or being drawn for you. Tell me what to draw!
 status-list = Your requests:
 status-line = { $number }. { $what }
-status-line-standing = { $number }. { $what }
     { $standing }
+status-what = { $operation }: { $prompt }
 status-more = … and { $count ->
         [one] one more.
        *[other] { $count } more.

@@ -1,8 +1,9 @@
 # Где сейчас запрос, /status и /cancel.
 
-status-queued = Принято! Вы в очереди № { $place }.
-status-queued-eta = Принято! Вы в очереди № { $place }, осталось около { $left }.
-status-next = Принято! Вы следующий.
+status-taken = Принято! { $standing }
+status-queued = Номер { $place } в очереди.
+status-queued-eta = Номер { $place } в очереди, осталось около { $left }.
+status-next = Вот-вот начну.
 status-drawing = Рисую…
 status-drawing-since = Рисую… { $elapsed }
 status-seconds = { $seconds } с
@@ -11,8 +12,8 @@ status-minutes = { $minutes } мин
 status-none = Для вас сейчас ничего не рисуется и не ждёт очереди. Напишите, что нарисовать!
 status-list = Ваши запросы:
 status-line = { $number }. { $what }
-status-line-standing = { $number }. { $what }
     { $standing }
+status-what = { $operation }: { $prompt }
 status-more = … и ещё { $count }.
 
 cancel-button = Отменить

@@ -1,0 +1,63 @@
+"""One message when all requests of a batch have ended."""
+
+from typing import Final, cast
+
+from aiogram import Bot
+from aiogram.exceptions import TelegramAPIError
+from aiogram.methods import SendMessage
+from redis.asyncio import Redis
+
+from app.bot.conversations import ENDED, HELD, TTL, Conversations
+from app.bot.telegram import is_gone
+from app.bot.texts import Texts, Voice
+from app.core import redis_keys
+
+_COUNTED: Final = ("done", "failed", "cancelled")
+
+
+class BatchSummaries:
+    """Tells ``sender``'s share of the summaries. Telling again changes nothing."""
+
+    def __init__(self, bot: Bot, redis: Redis, conversations: Conversations, texts: Texts, sender: str) -> None:
+        self._bot = bot
+        self._redis = redis
+        self._conversations = conversations
+        self._texts = texts
+        self._sender = sender
+
+    async def told(self, batch_id: str, request_id: str) -> bool:
+        """Note that the end of a request has been told; sum up after the last one.
+
+        Returns False if another instance is just summing up: then ask again.
+        """
+        key = redis_keys.batch_told(batch_id)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.sadd(key, request_id)
+            pipeline.expire(key, TTL)
+            await pipeline.execute()
+        return await self.sum_up(batch_id)
+
+    async def sum_up(self, batch_id: str) -> bool:
+        """Send the summary if everything is told; return False if another instance is just doing that."""
+        batch = cast(dict[str, str], await self._redis.hgetall(redis_keys.batch(batch_id)))
+        total = int(batch.get("total", 0))
+        if not total or int(await self._redis.scard(redis_keys.batch_told(batch_id))) < total:
+            return True
+        attempt = await self._conversations.claim(batch_id, self._sender)
+        if attempt in (ENDED, HELD):
+            return attempt == ENDED
+        async with self._conversations.hold(batch_id, self._sender):
+            await self._send(batch)
+            await self._conversations.end(batch_id)
+        return True
+
+    async def _send(self, batch: dict[str, str]) -> None:
+        counts = {name: int(batch.get(name, 0)) for name in _COUNTED}
+        voice = Voice(self._texts, batch["locale"])
+        lines = [voice("batch-summary")]
+        lines += [voice(f"batch-summary-{name}", count=count) for name, count in counts.items() if count]
+        try:
+            await self._bot(SendMessage(chat_id=int(batch["chat_id"]), text="\n".join(lines)))
+        except TelegramAPIError as error:
+            if not is_gone(error):
+                raise

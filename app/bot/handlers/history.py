@@ -1,0 +1,114 @@
+"""/history: the last results, one picture at a time."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from aiogram import Bot, Router
+from aiogram.exceptions import TelegramBadRequest
+from aiogram.filters import Command
+from aiogram.methods import EditMessageMedia
+from aiogram.types import CallbackQuery, InputMediaDocument, InputMediaPhoto, Message
+
+from app.bot.excerpts import excerpt
+from app.bot.keyboards import HistoryButton, history_keyboard
+from app.bot.picture_sender import Frame, PictureSender
+from app.bot.refusals import RefusedError
+from app.bot.telegram import is_gone, is_ignorable, quietly
+from app.bot.texts import Voice
+from app.core.request_scripts import HISTORY_MAX
+from app.core.requests import RequestRecord, RequestStore
+
+PROMPT_SHOWN: Final = 400
+"""Characters of a prompt that stand below its picture (a caption has room for 1024 UTF-16 units)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One picture of the history: number ``number`` of a record, at ``position`` (0 = the newest) of ``total``."""
+
+    record: RequestRecord
+    number: int
+    position: int
+    total: int
+
+    @property
+    def file_id(self) -> str:
+        """Telegram's name for it."""
+        return self.record.file_ids[self.number]
+
+    def frame(self, chat_id: int, voice: Voice) -> Frame:
+        """Return what is round it."""
+        request = self.record.request
+        keyboard = history_keyboard(request.id, self.number, self.position, self.total, voice)
+        counted = {"position": self.position + 1, "total": self.total}
+        if request.prompt:
+            caption = voice("history-caption-prompt", **counted, prompt=excerpt(request.prompt, PROMPT_SHOWN))
+        else:
+            caption = voice("history-caption", **counted)
+        return Frame(chat_id, caption=caption, keyboard=keyboard)
+
+
+async def handle_history(message: Message, voice: Voice, requests: RequestStore, pictures: PictureSender) -> None:
+    """Show the newest picture, with buttons to the older ones."""
+    page = await _page(message.chat.id, 0, requests)
+    if page is None:
+        await message.answer(voice("history-empty"))
+    else:
+        await _send(page, message.chat.id, voice, pictures)
+
+
+async def handle_history_button(
+    query: CallbackQuery,
+    callback_data: HistoryButton,
+    bot: Bot,
+    voice: Voice,
+    requests: RequestStore,
+    pictures: PictureSender,
+) -> None:
+    """Turn the page; whose history it is, the person who presses decides."""
+    await quietly(bot, query.answer())
+    page = await _page(query.from_user.id, callback_data.position, requests)
+    if query.message is None or page is None:
+        return
+    frame = page.frame(query.message.chat.id, voice)
+    for kind in (InputMediaPhoto, InputMediaDocument):
+        method = EditMessageMedia(
+            chat_id=frame.chat_id,
+            message_id=query.message.message_id,
+            media=kind(media=page.file_id, caption=frame.caption),
+            reply_markup=frame.keyboard,
+        )
+        try:
+            await bot(method)
+        except TelegramBadRequest as error:
+            if is_gone(error) or is_ignorable(error):
+                return
+        else:
+            return
+    await _send(page, frame.chat_id, voice, pictures)  # Telegram no longer knows the picture by its name
+
+
+async def _page(user_id: int, position: int, requests: RequestStore) -> _Page | None:
+    """Return a page of a person's history, the nearest there is; None if it is empty."""
+    records = await requests.history(user_id, 0, HISTORY_MAX)
+    shown = [(record, number) for record in records for number in range(len(record.file_ids))]
+    if not shown:
+        return None
+    position = max(0, min(position, len(shown) - 1))
+    record, number = shown[position]
+    return _Page(record, number, position, len(shown))
+
+
+async def _send(page: _Page, chat_id: int, voice: Voice, pictures: PictureSender) -> None:
+    try:
+        await pictures.send(page.record.media[page.number], page.frame(chat_id, voice), page.file_id)
+    except FileNotFoundError:
+        raise RefusedError("result-file-gone") from None
+
+
+def make_router() -> Router:
+    """Return this module's handlers."""
+    router = Router(name="history")
+    router.message.register(handle_history, Command("history"))
+    router.callback_query.register(handle_history_button, HistoryButton.filter())
+    return router

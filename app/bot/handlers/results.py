@@ -1,0 +1,117 @@
+"""The buttons under results: Again, Variation, Upscale, Edit, Retouch, File."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiogram import Bot, Router
+from aiogram.exceptions import TelegramEntityTooLarge
+from aiogram.fsm.context import FSMContext
+from aiogram.types import CallbackQuery, Update
+
+from app.bot.conversations import ENDED, HELD, Conversations
+from app.bot.intake import Intake, Order, Origin
+from app.bot.keyboards import ResultButton, Verb
+from app.bot.picture_sender import Frame, PictureSender
+from app.bot.refusals import RefusedError
+from app.bot.settings import BotSettings
+from app.bot.telegram import quietly
+from app.bot.texts import Voice
+from app.core.requests import ImageRequest, RequestStore
+
+SEED_MAX: Final = 2**31 - 1
+
+
+async def handle_result_button(
+    query: CallbackQuery,
+    callback_data: ResultButton,
+    event_update: Update,
+    bot: Bot,
+    state: FSMContext,
+    voice: Voice,
+    settings: BotSettings,
+    requests: RequestStore,
+    intake: Intake,
+    conversations: Conversations,
+    pictures: PictureSender,
+) -> None:
+    """Do with a picture what its owner wishes; a button that is stale, foreign or forged only says so."""
+    record = await requests.load(callback_data.request_id)
+    number = callback_data.number
+    if (
+        query.message is None
+        or record is None
+        or record.request.user_id != query.from_user.id
+        or not 0 <= number < len(record.media)
+    ):
+        await handle_stale_button(query, bot, voice)
+        return
+    await quietly(bot, query.answer())
+    chat_id, message_id = query.message.chat.id, query.message.message_id
+    origin = Origin(f"u{event_update.update_id}", query.from_user.id, chat_id, message_id)
+    key = record.media[number]
+    match callback_data.verb:
+        case Verb.AGAIN:
+            await intake(_again(record.request, origin), origin, voice)
+        case Verb.VARIATION:
+            await intake(_variation(record.request, origin), origin, voice)
+        case Verb.FILE:
+            ledger = _FileLedger(conversations, settings.bot_name, origin.request_id)
+            await ledger.send(pictures, record.request.id, number, key, Frame(chat_id, reply_to=message_id))
+
+
+def _again(request: ImageRequest, origin: Origin) -> Order:
+    """The same order, drawn anew: another seed, which is the same when the update is handled twice."""
+    seed = zlib.crc32(origin.request_id.encode()) & SEED_MAX
+    parameters: dict[str, Any] = {**request.parameters, "seed": seed}
+    return Order(request.operation, request.prompt, request.inputs, parameters, fresh=True)
+
+
+def _variation(request: ImageRequest, origin: Origin) -> Order:
+    """One more picture of the same."""
+    again = _again(request, origin)
+    parameters = {name: value for name, value in again.parameters.items() if name != "num_images"}
+    return Order(again.operation, again.prompt, again.inputs, parameters, fresh=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _FileLedger:
+    """Sends a file once for a press of the button, even if the press is handled twice."""
+
+    conversations: Conversations
+    sender: str
+    press_id: str
+
+    async def send(self, pictures: PictureSender, request_id: str, number: int, key: str, frame: Frame) -> None:
+        """Send a picture in full quality; by Telegram's name for it if it has been sent so before."""
+        if await self.conversations.claim(self.press_id, self.sender) in (ENDED, HELD):
+            return
+        async with self.conversations.hold(self.press_id, self.sender):
+            known = await self.conversations.file_of(request_id, number)
+            try:
+                file_id = await pictures.send_file(key, frame, known)
+            except FileNotFoundError:
+                raise RefusedError("result-file-gone") from None
+            except TelegramEntityTooLarge:
+                raise RefusedError("result-file-too-large") from None
+            await self.conversations.end(self.press_id)
+            await self.conversations.file_sent(request_id, number, file_id)
+
+
+async def handle_stale_button(query: CallbackQuery, bot: Bot, voice: Voice) -> None:
+    """Say that a button means nothing any more, whatever it once meant."""
+    await quietly(bot, query.answer(voice("result-stale"), show_alert=True))
+
+
+def make_router() -> Router:
+    """Return this module's handlers."""
+    router = Router(name="results")
+    router.callback_query.register(handle_result_button, ResultButton.filter())
+    return router
+
+
+def make_last_router() -> Router:
+    """Return the handler of all buttons that nobody else knows; to be included after all others."""
+    router = Router(name="stale buttons")
+    router.callback_query.register(handle_stale_button)
+    return router

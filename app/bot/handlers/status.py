@@ -1,0 +1,65 @@
+"""/status: what one has queued and being drawn, and the buttons to cancel it."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from aiogram import Router
+from aiogram.filters import Command
+from aiogram.types import InlineKeyboardMarkup, Message
+
+from app.bot.eta import Forecast, Outlook, Standing, describe
+from app.bot.excerpts import excerpt
+from app.bot.keyboards import standing_keyboard
+from app.bot.texts import Voice
+from app.core.requests import RequestRecord, RequestStore
+
+LISTED: Final = 20
+"""Requests that a list shows."""
+
+
+async def handle_status(message: Message, voice: Voice, requests: RequestStore, forecast: Forecast) -> None:
+    """List the person's requests that have not ended."""
+    text, keyboard = await list_requests(message.chat.id, voice, requests, forecast)
+    await message.answer(text, reply_markup=keyboard)
+
+
+async def list_requests(
+    user_id: int, voice: Voice, requests: RequestStore, forecast: Forecast, title: str = "status-list"
+) -> tuple[str, InlineKeyboardMarkup | None]:
+    """Return the list of a person's open requests below a title, and its buttons; or the news that there are none."""
+    records = await requests.open_of(user_id)
+    if not records:
+        return voice("status-none"), None
+    listed = records[:LISTED]
+    lines = [voice(title), *_lines(listed, await forecast.look(), voice)]
+    if len(records) > len(listed):
+        lines.append(voice("status-more", count=len(records) - len(listed)))
+    return "\n".join(lines), standing_keyboard([record.request.id for record in listed], voice)
+
+
+def _lines(records: Sequence[RequestRecord], outlook: Outlook, voice: Voice) -> list[str]:
+    now = time.time()
+    return [
+        voice(
+            "status-line",
+            number=number,
+            what=_what(record, voice),
+            standing=describe(Standing.of(record), outlook, voice, now),
+        )
+        for number, record in enumerate(records, start=1)
+    ]
+
+
+def _what(record: RequestRecord, voice: Voice) -> str:
+    operation = voice(f"operation-{record.request.operation}")
+    if not record.request.prompt:
+        return operation
+    return voice("status-what", operation=operation, prompt=excerpt(record.request.prompt))
+
+
+def make_router() -> Router:
+    """Return this module's handlers."""
+    router = Router(name="status")
+    router.message.register(handle_status, Command("status"))
+    return router
