@@ -45,6 +45,7 @@ def make_dispatcher(
         settings.make_router(),
         admin.make_router(),
         membership.make_router(),
+        batch.make_router(),
         create.make_router(),
         results.make_last_router(),
     )

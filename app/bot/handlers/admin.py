@@ -1,6 +1,5 @@
 """The commands of those who run the bot. To others there are no such commands."""
 
-import asyncio
 import re
 from typing import Final
 
@@ -8,17 +7,15 @@ from aiogram import Bot, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, Message, ReplyParameters
-from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from app.bot import stats
 from app.bot.broadcast import Action, BroadcastButton, Broadcasts, Start, keyboard_of
+from app.bot.cancellation import Cancellation
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.bot.users import Users
-from app.core import queues
-from app.core.requests import RequestStore
 
 _USER_ID: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _OFF: Final = "off"
@@ -63,8 +60,7 @@ async def handle_ban(
     voice: Voice,
     users: Users,
     settings: BotSettings,
-    requests: RequestStore,
-    rq: Redis,
+    cancellation: Cancellation,
 ) -> None:
     """Stop serving somebody, and cancel what is open of theirs; without an id, tell whom."""
     user_id = _user_id((command.args or "").split())
@@ -75,9 +71,7 @@ async def handle_ban(
         await message.answer(voice("admin-ban-admin"))
         return
     await users.set_banned(user_id, True)
-    for record in await requests.open_of(user_id):
-        if await requests.cancel(record.request.id):
-            await asyncio.to_thread(queues.stop, rq, record.request.id)
+    await cancellation.all(user_id)
     await message.answer(voice("admin-ban-on", id=str(user_id)))
 
 

@@ -31,8 +31,9 @@ class BansMiddleware(BaseMiddleware):
             return await handler(event, data)
         bot: Bot = data["bot"]
         voice: Voice = data["voice"]
+        text = voice("refused-banned")
         if event.callback_query:
-            await quietly(bot, AnswerCallbackQuery(callback_query_id=event.callback_query.id, text=voice("banned")))
+            await quietly(bot, AnswerCallbackQuery(callback_query_id=event.callback_query.id, text=text))
         elif event.message and await self._users.is_to_be_told_of_ban(user.id):
-            await quietly(bot, SendMessage(chat_id=user.id, text=voice("banned")))
+            await quietly(bot, SendMessage(chat_id=user.id, text=text))
         return None

@@ -25,8 +25,6 @@ from app.bot.settings import BotSettings
 from app.bot.stats import Stats
 from app.bot.texts import Texts
 from app.core import queues
-from app.core.operations import Operation
-from app.core.requests import ImageRequest, RequestRecord, RequestState
 from tests.unit.bot.people import People
 from tests.unit.bot.test_handlers import TOKEN
 
@@ -53,34 +51,29 @@ class Broadcasts:
 
 
 @dataclass
-class Requests:
-    """What people have open."""
+class Cancellation:
+    """Remembers whose requests were to be cancelled."""
 
-    open: list[RequestRecord] = field(default_factory=list)
-    cancelled: list[str] = field(default_factory=list)
+    people: list[int] = field(default_factory=list)
 
-    async def open_of(self, user_id: int) -> list[RequestRecord]:
-        return [record for record in self.open if record.request.user_id == user_id]
-
-    async def cancel(self, request_id: str) -> bool:
-        self.cancelled.append(request_id)
-        return True
+    async def all(self, user_id: int) -> int:
+        self.people.append(user_id)
+        return 1
 
 
 class Stage:
     """A bot that is run by one person."""
 
     def __init__(self) -> None:
-        self.people, self.broadcasts, self.requests = People(), Broadcasts(), Requests()
+        self.people, self.broadcasts, self.cancellation = People(), Broadcasts(), Cancellation()
         self.bot = MockBot()
         self.bot.dp = make_dispatcher(
             Texts(),
             self.people,
             settings=BotSettings(telegram_token=TOKEN, admins=[ADMIN.id]),
             broadcasts=self.broadcasts,
-            requests=self.requests,
+            cancellation=self.cancellation,
             redis=None,
-            rq=None,
         )
 
     async def hears(self, text: str, user: User = ADMIN, **kwargs: Any) -> list[SendMessage]:
@@ -149,15 +142,10 @@ async def test_what_is_no_id_changes_nothing_and_is_explained(stage: Stage, comm
     assert (stage.people.vip_ids, stage.people.banned_ids) == (set(), set())
 
 
-async def test_a_ban_cancels_what_is_open(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    stopped: list[str] = []
-    monkeypatch.setattr(queues, "stop", lambda _, request_id: stopped.append(request_id))
-    for name, owner in (("u1", ANNA.id), ("u2", 8)):
-        request = ImageRequest(name, owner, owner, "en", Operation.CREATE, "a fox")
-        stage.requests.open.append(RequestRecord(request, RequestState.QUEUED))
+async def test_a_ban_cancels_what_is_open(stage: Stage) -> None:
     assert "not served any more" in await stage.says(f"/ban {ANNA.id}")
     assert stage.people.banned_ids == {ANNA.id}
-    assert stage.requests.cancelled == stopped == ["u1"]
+    assert stage.cancellation.people == [ANNA.id]
 
 
 async def test_admins_can_not_ban_each_other(stage: Stage) -> None:
@@ -167,7 +155,7 @@ async def test_admins_can_not_ban_each_other(stage: Stage) -> None:
 
 async def test_who_is_banned_hears_of_it_once_and_is_served_again_when_they_may(stage: Stage) -> None:
     stage.people.banned_ids.add(ANNA.id)
-    assert "can't draw for you" in await stage.says("a fox", ANNA)
+    assert "can't work for you" in await stage.says("a fox", ANNA)
     assert await stage.hears("a fox, please!", ANNA) == []
     [answered] = await stage.press("settings:size:square", ANNA)
     assert isinstance(answered, AnswerCallbackQuery)

@@ -1,6 +1,4 @@
-# For people who run the bot, and about those whom they do not serve.
-
-banned = I'm sorry, I can't draw for you any more.
+# For people who run the bot.
 
 admin-stats =
     Waiting: { $high } first, { $normal } normal, { $low } in batches

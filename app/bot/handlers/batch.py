@@ -1,0 +1,109 @@
+"""/batch: many pictures from a list of prompts, at low priority."""
+
+from aiogram import Bot, F, Router
+from aiogram.filters import Command, CommandObject
+from aiogram.fsm.context import FSMContext
+from aiogram.fsm.state import State, StatesGroup
+from aiogram.types import Document, Message, Update
+
+from app.bot.downloads import TooLargeError, UnavailableError, download
+from app.bot.intake import Intake, Order, Origin
+from app.bot.preferences import Preferences
+from app.bot.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
+from app.bot.refusals import RefusedError
+from app.bot.texts import Voice
+from app.core.operations import Operation
+
+
+class Listing(StatesGroup):
+    """``/batch``: the list."""
+
+    prompts = State()
+
+
+async def handle_batch(
+    message: Message,
+    command: CommandObject,
+    event_update: Update,
+    bot: Bot,
+    voice: Voice,
+    intake: Intake,
+    preferences: Preferences,
+    state: FSMContext,
+) -> None:
+    """Take the list that follows the command, comes with it as a file, or is answered with it; else ask for one."""
+    source = message if message.document or command.args else message.reply_to_message
+    text = await _text_of(bot, source, command.args if source is message else None) if source else None
+    if text is None:
+        await state.set_state(Listing.prompts)
+        await message.answer(voice("batch-usage", limit=LIST_MAX))
+        return
+    await _take(text, message, event_update, voice, intake, preferences)
+    await state.clear()
+
+
+async def handle_list(
+    message: Message,
+    event_update: Update,
+    bot: Bot,
+    voice: Voice,
+    intake: Intake,
+    preferences: Preferences,
+    state: FSMContext,
+) -> None:
+    """Take the list that was asked for."""
+    text = await _text_of(bot, message)
+    await _take(text or "", message, event_update, voice, intake, preferences)
+    await state.clear()
+
+
+async def handle_text_file(message: Message, voice: Voice) -> None:
+    """A text file that nobody asked for may be a list: say how to have it drawn."""
+    await message.reply(voice("batch-file"))
+
+
+async def _text_of(bot: Bot, message: Message, text: str | None = None) -> str | None:
+    """Return the list in a message: of its file, or else ``text``, or its own.
+
+    Raises:
+        RefusedError: the file is too large, can't be had or is no text.
+    """
+    if message.document is None:
+        return text or message.text
+    if not _is_text_file(message.document):
+        raise RefusedError("batch-no-text")
+    try:
+        return decode(await download(bot, message.document.file_id, message.document.file_size, FILE_MAX))
+    except TooLargeError:
+        raise RefusedError("batch-too-large", kilobytes=FILE_MAX // 1024) from None
+    except UnavailableError:
+        raise RefusedError("batch-unavailable") from None
+
+
+async def _take(
+    text: str, message: Message, update: Update, voice: Voice, intake: Intake, preferences: Preferences
+) -> None:
+    prompts = read_list(text)
+    parameters = preferences.parameters()
+    # Who writes the same line twice wants two pictures, not one picture twice.
+    orders = [
+        Order(Operation.CREATE, prompt, parameters=parameters, fresh=prompt in prompts[:position])
+        for position, prompt in enumerate(prompts)
+    ]
+    taken = await intake.batch(orders, Origin.of(update, message), voice)
+    if taken:
+        await message.reply(voice("batch-taken", count=taken))
+
+
+def _is_text_file(document: Document) -> bool:
+    return (document.mime_type or "").startswith("text/") or (document.file_name or "").lower().endswith(".txt")
+
+
+def make_router() -> Router:
+    """Return this module's handlers."""
+    router = Router(name="batch")
+    router.message.register(handle_batch, Command("batch"))
+    router.message.register(handle_list, Listing.prompts, F.text & ~F.text.startswith("/"))
+    router.message.register(handle_list, Listing.prompts, F.document)
+    router.message.register(handle_text_file, F.document.func(_is_text_file))
+    return router
