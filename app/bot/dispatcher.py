@@ -6,7 +6,7 @@ from aiogram import Dispatcher, F, Router
 from aiogram.enums import ChatType
 from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage
 
-from app.bot.handlers import admin, cancel, create, history, membership, results, settings, start, status
+from app.bot.handlers import admin, batch, cancel, create, history, membership, results, settings, start, status
 from app.bot.middlewares.bans import BansMiddleware
 from app.bot.middlewares.errors import ErrorsMiddleware
 from app.bot.middlewares.refusals import RefusalsMiddleware
