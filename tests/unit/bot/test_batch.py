@@ -1,0 +1,164 @@
+"""/batch, handler by handler."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiogram.methods import GetFile, SendMessage
+from aiogram.types import Document, Message
+from teremok import MockBot, MockMessageDocument, MockMessageText, MockUser
+
+from app.bot.dispatcher import make_dispatcher
+from app.bot.handlers.batch import Listing
+from app.bot.intake import Order, Origin
+from app.bot.prompt_lists import FILE_MAX
+from app.bot.settings import BotSettings
+from app.bot.texts import Texts, Voice
+from app.core.operations import Operation
+from tests.unit.bot.people import People
+from tests.unit.bot.test_handlers import TOKEN
+
+ANNA = MockUser(user_id=7, language_code="en")
+
+
+@dataclass
+class Intake:
+    """Takes batches whole, or nothing."""
+
+    takes: bool = True
+    batches: list[tuple[Sequence[Order], Origin]] = field(default_factory=list)
+
+    async def batch(self, orders: Sequence[Order], origin: Origin, voice: Voice) -> int:
+        self.batches.append((orders, origin))
+        return len(orders) if self.takes else 0
+
+    @property
+    def prompts(self) -> list[str]:
+        [(orders, _)] = self.batches
+        return [order.prompt for order in orders]
+
+
+class Stage:
+    """A bot and one person."""
+
+    def __init__(self) -> None:
+        self.intake, self.people, self.bot = Intake(), People(), MockBot()
+        self.bot.dp = make_dispatcher(
+            Texts(), self.people, settings=BotSettings(telegram_token=TOKEN), intake=self.intake
+        )
+
+    async def hears(self, message: Message | str, **kwargs: Any) -> str:
+        if isinstance(message, str):
+            message = MockMessageText(message, user=ANNA, **kwargs)
+        said = (await self.bot.dispatch(message)).requests.all
+        return "\n".join(method.text for method in said if isinstance(method, SendMessage))
+
+    def file(
+        self, data: bytes, name: str = "list.txt", kind: str = "text/plain", size: int | None = None, **kwargs: Any
+    ) -> Message:
+        """A message with a file of which Telegram says that it has ``size`` bytes."""
+        self.bot.add_file("the-file", data)
+        document = Document(
+            file_id="the-file", file_unique_id="f", file_name=name, mime_type=kind, file_size=size or len(data)
+        )
+        return MockMessageDocument(user=ANNA, **kwargs).model_copy(update={"document": document})
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+async def test_each_line_after_the_command_is_an_order(stage: Stage) -> None:
+    stage.people.chosen[ANNA.id] = {"pictures": "2"}
+    assert "2 pictures are on my list" in await stage.hears("/batch a fox\na hare")
+    [(orders, origin)] = stage.intake.batches
+    assert list(orders) == [
+        Order(Operation.CREATE, "a fox", parameters={"num_images": 2}),
+        Order(Operation.CREATE, "a hare", parameters={"num_images": 2}),
+    ]
+    assert (origin.user_id, origin.chat_id) == (ANNA.id, ANNA.id)
+    assert origin.request_id.removeprefix("u").isdigit()
+
+
+async def test_the_same_line_twice_is_two_pictures(stage: Stage) -> None:
+    await stage.hears("/batch\na fox\na fox\na hare")
+    [(orders, _)] = stage.intake.batches
+    assert [order.fresh for order in orders] == [False, True, False]
+
+
+async def test_without_a_list_one_is_asked_for_and_then_taken(stage: Stage) -> None:
+    assert "up to 20 descriptions" in await stage.hears("/batch")
+    assert "2 pictures" in await stage.hears("a fox\na hare")
+    assert stage.intake.prompts == ["a fox", "a hare"]
+    assert await stage.bot.get_state(ANNA.id) is None
+
+
+async def test_a_list_that_is_refused_may_be_sent_again(stage: Stage) -> None:
+    await stage.hears("/batch")
+    assert "21 lines" in await stage.hears("a fox\n" * 21)
+    assert await stage.bot.get_state(ANNA.id) == Listing.prompts.state
+    assert "20 pictures" in await stage.hears("a fox\n" * 20)
+
+
+async def test_what_the_intake_refuses_it_has_told_itself(stage: Stage) -> None:
+    stage.intake.takes = False
+    assert await stage.hears("/batch a fox") == ""
+
+
+async def test_commands_are_no_prompts_of_the_list(stage: Stage) -> None:
+    await stage.hears("/batch")
+    assert "Just send me a message" in await stage.hears("/help")
+    assert stage.intake.batches == []
+
+
+async def test_a_file_may_bring_the_list(stage: Stage) -> None:
+    assert "2 pictures" in await stage.hears(stage.file("лиса\r\nзаяц".encode("cp1251"), caption="/batch"))
+    assert stage.intake.prompts == ["лиса", "заяц"]
+
+
+async def test_a_file_that_was_asked_for_needs_no_caption(stage: Stage) -> None:
+    await stage.hears("/batch")
+    await stage.hears(stage.file(b"a fox\na hare"))
+    assert stage.intake.prompts == ["a fox", "a hare"]
+
+
+async def test_a_file_that_nobody_asked_for_is_no_list_until_it_is_answered_with_the_command(stage: Stage) -> None:
+    file = stage.file(b"a fox\na hare")
+    assert "Answer it with /batch" in await stage.hears(file)
+    assert stage.intake.batches == []
+    assert "2 pictures" in await stage.hears("/batch", reply_to_message=file)
+    assert stage.intake.prompts == ["a fox", "a hare"]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind", "answer"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "list.txt", "text/plain", "can't read this file"),
+        (b"a fox", "fox.docx", "application/msword", "can't read this file"),
+        (b"", "list.txt", "text/plain", "can't see any words"),
+        (b"x" * (FILE_MAX + 1), "list.txt", "text/plain", "too large"),
+        (b"a fox\n" * 21, "LIST.TXT", "application/octet-stream", "21 lines"),
+        (b"a fox\n" + b"x" * 2001, "list.txt", "text/plain", "Line 2 is a whole story"),
+    ],
+)
+async def test_a_file_that_is_no_list_is_refused_kindly(
+    stage: Stage, data: bytes, name: str, kind: str, answer: str
+) -> None:
+    assert answer in await stage.hears(stage.file(data, name, kind, caption="/batch"))
+    assert stage.intake.batches == []
+
+
+async def test_a_file_that_is_announced_as_too_large_is_not_even_fetched(stage: Stage) -> None:
+    await stage.hears(stage.file(b"x" * (FILE_MAX + 1), caption="/batch"))
+    assert not [method for method in stage.bot.requests.all if isinstance(method, GetFile)]
+
+
+async def test_a_file_larger_than_announced_is_refused_all_the_same(stage: Stage) -> None:
+    assert "too large" in await stage.hears(stage.file(b"x" * (FILE_MAX + 1), size=12, caption="/batch"))
+
+
+async def test_a_file_that_telegram_does_not_give_out_is_told(stage: Stage) -> None:
+    stage.bot.add_result(GetFile, ok=False, description="Bad Request: wrong file_id or the file is unavailable")
+    assert "does not give me this file" in await stage.hears(stage.file(b"a fox", caption="/batch"))
