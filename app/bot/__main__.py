@@ -14,34 +14,55 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotF
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
+from app.bot.albums import Albums
+from app.bot.alerts import Alerts
+from app.bot.batch_summary import BatchSummaries
+from app.bot.broadcast import Broadcaster, Broadcasts
+from app.bot.cancellation import Cancellation
 from app.bot.commands import Menus
 from app.bot.conversations import Conversations
 from app.bot.delivery import CLAIM_AFTER, Delivery
+from app.bot.dialogues import OneAtATime, dialogue_storage
 from app.bot.dispatcher import make_dispatcher
+from app.bot.eta import Forecast
 from app.bot.inbox import Inbox, RawUpdate
 from app.bot.intake import Intake
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
+from app.bot.pacing import Pacing
+from app.bot.photos import Photos
+from app.bot.picture_sender import PictureSender
 from app.bot.polling import Polling
 from app.bot.settings import BotSettings
+from app.bot.standby import Standby
+from app.bot.status_board import StatusBoard
 from app.bot.tasks import end
 from app.bot.telegram import make_bot
 from app.bot.texts import Texts
 from app.bot.users import Users
-from app.core import logs
+from app.bot.webhook import Webhook
+from app.core import logs, redis_keys
+from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import ConfigurationError
 from app.core.events import EventReader
 from app.core.media import MediaStore
 from app.core.rate_limit import RateLimiter
 from app.core.redis_clients import SOCKET_TIMEOUT, queue_redis, rq_redis
 from app.core.requests import RequestStore
+from app.core.result_cache import ResultCache
 from app.core.sd_notify import notify, watchdog_interval
 from app.core.settings import EXIT_CONFIG
 
 UPDATES_AT_ONCE: Final = 100
 """Updates in hand at a time."""
+LEFTOVERS_AT_ONCE: Final = 1000
+"""Updates in hand that an instance which died had left over; many may wait for one."""
 ANSWERS_AT_ONCE: Final = 20
 """Answers in hand at a time; Telegram takes about 30 messages a second."""
+EDITS_AT_ONCE: Final = 20
+"""Edits of status messages in hand at a time."""
+MESSAGES_PER_SECOND: Final = 28.0
+"""Messages to all chats together; Telegram's limit is about 30."""
 DRAIN: Final = 3.0
 """Seconds that what is in hand gets to end when the bot is told to stop; what does not is done after the restart."""
 
@@ -60,7 +81,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     rq = stack.enter_context(rq_redis(settings))
     cache_url, credentials = str(settings.cache_redis_url), settings.redis_options()
     cache = await stack.enter_async_context(
-        AsyncRedis.from_url(cache_url, socket_timeout=SOCKET_TIMEOUT, **credentials)
+        AsyncRedis.from_url(cache_url, decode_responses=True, socket_timeout=SOCKET_TIMEOUT, **credentials)
     )
     bot = make_bot(settings)
     stack.push_async_callback(bot.session.close)
@@ -68,46 +89,94 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     await _wait_for("Redis (cache)", cache.ping)
     await _wait_for("Telegram", partial(_greet, bot))
     texts = Texts()
-    await bot.delete_webhook(drop_pending_updates=False)  # left from another mode, it would forbid polling
     users = Users(redis)
     menus = Menus(bot, texts, users, settings.admins)
     await menus.publish()
 
     requests, conversations = RequestStore(redis), Conversations(redis)
     limiter = RateLimiter(cache_url, settings.rate_limit_max_requests, settings.rate_limit_window, **credentials)
-    updates, answers = Lanes(UPDATES_AT_ONCE), Lanes(ANSWERS_AT_ONCE)
-    stack.push_async_callback(_drain, updates, answers)
+    updates, leftovers, answers = Lanes(UPDATES_AT_ONCE), Lanes(LEFTOVERS_AT_ONCE), Lanes(ANSWERS_AT_ONCE)
+    stack.push_async_callback(_drain, updates, leftovers, answers)
+    endpoints = {**DEFAULT_ENDPOINTS, **settings.models}
+    pacing = Pacing(redis, MESSAGES_PER_SECOND)
+    bot.session.middleware(pacing)
+    forecast = Forecast(redis, endpoints, settings.fal_concurrency)
+    edits = Lanes(EDITS_AT_ONCE)
+    stack.push_async_callback(_drain, edits)
+    status_board = StatusBoard(bot, redis, forecast, texts, pacing, edits)
+    alerts = Alerts(bot, redis, users, texts, settings.admins)
+    media, results = MediaStore(settings.media_url), ResultCache(cache)
+    pictures = PictureSender(bot, media)
     delivery = Delivery(
-        bot,
-        EventReader(redis, settings.bot_name, claim_after=CLAIM_AFTER),
-        requests,
-        conversations,
-        MediaStore(settings.media_url),
-        texts,
-        settings.bot_name,
-        answers,
+        bot=bot,
+        rq=rq,
+        reader=EventReader(redis, settings.bot_name, claim_after=CLAIM_AFTER),
+        requests=requests,
+        conversations=conversations,
+        cache=results,
+        pictures=pictures,
+        status_board=status_board,
+        summaries=BatchSummaries(bot, redis, conversations, texts, settings.bot_name),
+        alerts=alerts,
+        texts=texts,
+        sender=settings.bot_name,
+        lanes=answers,
     )
+    albums = Albums(redis)
+    broadcasts = Broadcasts(redis)
+    broadcaster = Broadcaster(bot, broadcasts, users, texts, settings.bot_name)
     dispatcher = make_dispatcher(
         texts,
         users,
+        storage=dialogue_storage(redis),
+        isolation=OneAtATime(redis),
+        photos=Photos(bot, media, requests),
+        albums=albums,
         menus=menus,
+        broadcasts=broadcasts,
+        redis=redis,
+        rq=rq,
+        requests=requests,
         settings=settings,
-        intake=Intake(redis, rq, requests, conversations, limiter),
+        intake=Intake(bot, redis, rq, requests, conversations, limiter, results, status_board, settings, alerts),
         conversations=conversations,
-        delivery=delivery,
+        forecast=forecast,
+        pictures=pictures,
+        cancellation=Cancellation(requests, rq),
     )
 
     async def handle(update: RawUpdate) -> None:
         await dispatcher.feed_raw_update(bot, update)
 
-    inbox = Inbox(redis, settings.bot_name, handle, updates)
-    polling = Polling(bot, inbox, handle, dispatcher.resolve_used_update_types())
-    readers = [inbox.run(), delivery.run(), polling.run(_tell_ready)]
+    inbox = Inbox(redis, settings.bot_name, handle, updates, leftovers)
+    receiving = _receive(settings, bot, redis, inbox, dispatcher.resolve_used_update_types())
+    readers = [
+        inbox.run(),
+        inbox.tend(),
+        albums.run(),
+        delivery.run(),
+        status_board.run(),
+        broadcaster.run(),
+        receiving,
+    ]
     tasks += [asyncio.create_task(reader) for reader in readers]
     stack.push_async_callback(end, tasks)  # before the lanes are drained, so that nothing new comes
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     for task in done:
         task.result()
+
+
+async def _receive(
+    settings: BotSettings, bot: Bot, redis: AsyncRedis, inbox: Inbox, allowed_updates: list[str]
+) -> None:
+    """Bring updates into the inbox: every instance with a webhook, one at a time when polling."""
+    if settings.bot_mode == "webhook":
+        await Webhook(bot, inbox, settings, allowed_updates).run(_tell_ready)
+    else:
+        polling = Polling(bot, inbox, allowed_updates)
+        await Standby(redis, redis_keys.POLLER, settings.bot_name).run(
+            lambda: polling.run(_tell_ready), waiting=_tell_standing_by
+        )
 
 
 async def _greet(bot: Bot) -> None:
@@ -139,6 +208,11 @@ async def _wait_for(service: str, look: Callable[[], Awaitable[object]]) -> None
 def _tell_ready() -> None:
     logger.info("receiving updates")
     notify("READY=1", "STATUS=Working")
+
+
+def _tell_standing_by(poller: str) -> None:
+    logger.info("standing by while %s receives updates", poller)
+    notify("READY=1", f"STATUS=Standing by for {poller}")
 
 
 async def _feed_watchdog() -> None:
@@ -176,9 +250,8 @@ def main() -> int:
         logs.configure("INFO")
         logger.critical("the bot can't start: %s", error)
         return EXIT_CONFIG
-    logs.configure(
-        settings.log_level, [settings.telegram_token.get_secret_value(), settings.redis_password.get_secret_value()]
-    )
+    secrets = (settings.telegram_token, settings.redis_password, settings.webhook_secret)
+    logs.configure(settings.log_level, [secret.get_secret_value() for secret in secrets])
     try:
         asyncio.run(serve(settings))
     except ConfigurationError as error:

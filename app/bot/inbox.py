@@ -1,18 +1,23 @@
-"""The durable inbox: updates wait in a Redis stream until they are handled.
+"""The durable inbox: updates wait in a Redis stream until they are handled, by any instance of the bot.
 
 Whoever receives an update appends it here and only then acknowledges it to Telegram; so a bot that dies loses none.
-An update that Telegram sends again is appended once. One that was being handled when the bot died is handled again:
-what handlers do must come to the same when done twice.
+An update that Telegram sends again is appended once. What a dead instance had in hand is handled again, by itself
+after its restart or by another: what handlers do must come to the same when done twice.
+
+Updates of one chat are handled in order, whoever handles them: each entry names the one that it comes after, if that
+was not struck off yet, and waits for it.
 """
 
+import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
@@ -20,17 +25,39 @@ from app.core import redis_keys
 
 RawUpdate = dict[str, Any]
 HandleUpdate = Callable[[RawUpdate], Awaitable[None]]
+Entry = tuple[str, dict[str, str]]
 
 RECEIVED_TTL: Final = 48 * 3600
 """Seconds that an update is remembered; Telegram keeps what is not acknowledged for 24 hours."""
+ABANDONED_AFTER: Final = 6.0
+"""Seconds after which an update is taken from an instance that does not show that it lives."""
+DELIVERIES: Final = 10
+"""How often an update is begun with; then it is taken for what kills the bot, and given up."""
 
+_SHOW_LIFE: Final = 1.5
+"""Seconds between two signs of life for what is in hand."""
+_LOOK_AGAIN: Final = 0.05
+"""Seconds between two looks whether another instance is done with the chat's earlier update."""
 _BLOCK_MS: Final = 5000
 
-# KEYS: inbox, then a mark for each update. ARGV: time to live of the marks, then the updates.
+# KEYS: inbox, then for each update its mark and its chat's last entry. ARGV: time to live of both, then the updates.
 _APPEND: Final = """
-for i = 2, #KEYS do
-  if redis.call('SET', KEYS[i], 1, 'NX', 'EX', ARGV[1]) then
-    redis.call('XADD', KEYS[1], '*', 'update', ARGV[i])
+for i = 2, #ARGV do
+  local mark, last = KEYS[2 * i - 2], KEYS[2 * i - 1]
+  if redis.call('SET', mark, 1, 'NX', 'EX', ARGV[1]) then
+    local after = redis.call('GET', last)
+    local waits = after and #redis.call('XRANGE', KEYS[1], after, after) == 1
+    local id = redis.call('XADD', KEYS[1], '*', 'update', ARGV[i], 'after', waits and after or '')
+    redis.call('SET', last, id, 'EX', ARGV[1])
+  end
+end
+"""
+
+# KEYS: inbox. ARGV: group, consumer, entries. An entry that another instance has taken meanwhile stays with it.
+_KEEP: Final = """
+for i = 3, #ARGV do
+  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) == 1 then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
   end
 end
 """
@@ -39,25 +66,41 @@ logger = logging.getLogger(__name__)
 
 
 class Inbox:
-    """One consumer of the inbox. ``consumer`` stays the same over restarts, and so finds what it left unfinished."""
+    """One consumer of the inbox. ``consumer`` stays the same over restarts, and so finds what it left unfinished.
 
-    def __init__(self, redis: Redis, consumer: str, handle: HandleUpdate, lanes: Lanes) -> None:
+    New updates go into ``lanes`` by their chat. Those left over from a dead instance go into ``leftovers``, each into
+    a lane of its own: later updates of their chats, which wait for them, may stand in the chats' lanes already.
+    """
+
+    def __init__(
+        self, redis: Redis, consumer: str, handle: HandleUpdate, lanes: Lanes, leftovers: Lanes | None = None
+    ) -> None:
         self._redis = redis
         self._consumer = consumer
         self._handle = handle
         self._lanes = lanes
+        self._leftovers = leftovers or Lanes(1000)
         self._append = redis.register_script(_APPEND)
+        self._keep = redis.register_script(_KEEP)
         self._in_hand: set[str] = set()
 
-    async def append(self, updates: Sequence[RawUpdate]) -> None:
-        """Keep updates; when this returns they are safe.
+    async def receive(self, updates: Sequence[RawUpdate]) -> None:
+        """Keep updates; when this returns Telegram may forget them.
 
         Raises:
-            redis.exceptions.OutOfMemoryError: Redis is full; none was kept.
+            RedisError: they could not be kept (all of them, perhaps); doing it again is safe.
         """
-        marks = [redis_keys.received_update(update["update_id"]) for update in updates]
+        keys = [redis_keys.INBOX]
+        for update in updates:
+            keys += (redis_keys.received_update(update["update_id"]), redis_keys.last_update_of(chat_of(update)))
         texts = [json.dumps(update, ensure_ascii=False) for update in updates]
-        await self._append(keys=[redis_keys.INBOX, *marks], args=[RECEIVED_TTL, *texts])
+        try:
+            await self._append(keys=keys, args=[RECEIVED_TTL, *texts])
+        except OutOfMemoryError:
+            # Nothing can be kept, but people still deserve an answer, and Telegram keeps what is not handled.
+            logger.error("Redis is full: handling %d updates without the inbox", len(updates))
+            for update in updates:
+                await self._handle(update)
 
     async def run(self) -> None:
         """Handle updates for ever: in order within a chat, side by side across chats."""
@@ -66,15 +109,42 @@ class Inbox:
             try:
                 await self._open()
                 position = "0"  # first what this instance had in hand when it last stopped
+                while position != ">":
+                    entries = await self._read(position)
+                    await self._take_leftovers(entries)
+                    position = entries[-1][0] if entries else ">"
                 while True:
                     entries = await self._read(position)
                     outage.over()
                     for entry_id, fields in entries:
-                        await self._take(entry_id, fields)
-                    if position != ">":
-                        position = entries[-1][0] if entries else ">"
+                        await self._take(entry_id, fields, self._lanes)
             except RedisError as error:
                 await outage.pause(error)
+
+    async def tend(self) -> None:
+        """For ever show that what is in hand is being handled, and take over what dead instances had in hand.
+
+        While Redis is away nobody can show anything. So what is idle counts as abandoned only if Redis has
+        answered promptly for as long as an instance has to show that it lives.
+        """
+        outage = Outage("Redis (inbox)", most=_SHOW_LIFE)
+        prompt_since = time.monotonic()
+        while True:
+            asked = time.monotonic()
+            try:
+                if self._in_hand:
+                    group = [redis_keys.INBOX_GROUP, self._consumer]
+                    await self._keep(keys=[redis_keys.INBOX], args=[*group, *self._in_hand])
+                if time.monotonic() - asked > _SHOW_LIFE:
+                    prompt_since = time.monotonic()
+                if time.monotonic() - prompt_since > ABANDONED_AFTER:
+                    await self._take_over()
+            except RedisError as error:
+                await outage.pause(error)
+                prompt_since = time.monotonic()
+            else:
+                outage.over()
+                await asyncio.sleep(_SHOW_LIFE)
 
     async def _open(self) -> None:
         try:
@@ -83,26 +153,56 @@ class Inbox:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
-    async def _read(self, position: str) -> list[tuple[str, dict[str, str]]]:
+    async def _read(self, position: str) -> list[Entry]:
         answer: Any = await self._redis.xreadgroup(
             redis_keys.INBOX_GROUP, self._consumer, {redis_keys.INBOX: position}, count=100, block=_BLOCK_MS
         )
         return answer[0][1] if answer else []
 
-    async def _take(self, entry_id: str, fields: dict[str, str]) -> None:
-        if entry_id in self._in_hand:  # read again after Redis had been away
+    async def _take_over(self) -> None:
+        idle_ms = int(ABANDONED_AFTER * 1000)
+        answer: Any = await self._redis.xautoclaim(
+            redis_keys.INBOX, redis_keys.INBOX_GROUP, self._consumer, idle_ms, count=100
+        )
+        if entries := answer[1]:
+            logger.info("taking over %d updates that nobody handles", len(entries))
+            await self._take_leftovers(entries)
+
+    async def _take_leftovers(self, entries: Sequence[Entry]) -> None:
+        if not entries:
             return
+        pending: Any = await self._redis.xpending_range(
+            redis_keys.INBOX, redis_keys.INBOX_GROUP, entries[0][0], entries[-1][0], 1000, self._consumer
+        )
+        deliveries = {each["message_id"]: each["times_delivered"] for each in pending}
+        for entry_id, fields in entries:
+            if entry_id in self._in_hand:  # read again after Redis had been away
+                continue
+            if deliveries.get(entry_id, 0) > DELIVERIES:
+                logger.error("an update was begun with %d times and never ended; giving it up", DELIVERIES)
+                await self._strike_off(entry_id)
+            else:
+                await self._take(entry_id, fields, self._leftovers)
+
+    async def _take(self, entry_id: str, fields: dict[str, str], lanes: Lanes) -> None:
         self._in_hand.add(entry_id)
         update: RawUpdate = json.loads(fields["update"])
-        await self._lanes.put(chat_of(update), partial(self._settle, entry_id, update))
+        lane = chat_of(update) if lanes is self._lanes else entry_id
+        await lanes.put(lane, partial(self._settle, entry_id, update, fields.get("after")))
 
-    async def _settle(self, entry_id: str, update: RawUpdate) -> None:
+    async def _settle(self, entry_id: str, update: RawUpdate, after: str | None) -> None:
         """Handle one update and strike it off. While Redis is away it is tried again, for nothing is lost then."""
         try:
+            if after:
+                await _insist(partial(self._wait_for, after))
             await _insist(partial(self._handle, update))
             await _insist(partial(self._strike_off, entry_id))
         finally:
             self._in_hand.discard(entry_id)
+
+    async def _wait_for(self, entry_id: str) -> None:
+        while await self._redis.xrange(redis_keys.INBOX, entry_id, entry_id):
+            await asyncio.sleep(_LOOK_AGAIN)  # noqa: ASYNC110 - the event would have to come from another process
 
     async def _strike_off(self, entry_id: str) -> None:
         async with self._redis.pipeline(transaction=True) as pipeline:
@@ -115,10 +215,11 @@ def chat_of(update: RawUpdate) -> int:
     """Return the chat (or else the person, or 0) that an update belongs to."""
     for content in update.values():
         if isinstance(content, dict):
-            message = content.get("message") or content
-            owner = message.get("chat") or content.get("from") or content.get("user")
-            if owner:
-                return int(owner["id"])
+            message = content.get("message")
+            chat = (message if isinstance(message, dict) else content).get("chat")
+            for owner in (chat, content.get("from"), content.get("user")):
+                if isinstance(owner, dict) and isinstance(owner.get("id"), int):
+                    return int(owner["id"])
     return 0
 
 

@@ -1,0 +1,96 @@
+"""The webhook: Telegram pushes updates (through Caddy), and they are answered with 200 once they are in the inbox.
+
+Anything else makes Telegram send the update again. So several instances may serve at once, and none needs to know
+of the others: an update that came twice is in the inbox once.
+"""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable
+from typing import Final
+
+from aiogram import Bot
+from aiogram.exceptions import TelegramBadRequest
+from aiogram.types import BufferedInputFile
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from app.bot.inbox import Inbox, RawUpdate
+from app.bot.outage import Outage
+from app.bot.settings import BotSettings
+
+SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
+BODY_MAX: Final = 1024 * 1024
+"""Bytes of one update; Telegram's are a few kB."""
+FINISH: Final = 2.0
+"""Seconds that requests in hand get when the bot stops."""
+
+
+class Webhook:
+    """Serves on ``webhook_listen`` and has Telegram push to ``webhook_url``."""
+
+    def __init__(self, bot: Bot, inbox: Inbox, settings: BotSettings, allowed_updates: list[str]) -> None:
+        self._bot = bot
+        self._inbox = inbox
+        self._settings = settings
+        self._secret = settings.webhook_secret.get_secret_value()
+        self._allowed_updates = allowed_updates
+
+    async def run(self, working: Callable[[], None]) -> None:
+        """Receive for ever; call ``working`` once Telegram knows where to push."""
+        app = web.Application(client_max_size=BODY_MAX)
+        app.router.add_post("/{path:.*}", self._receive)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH)
+        await runner.setup()
+        try:
+            await self._site(runner).start()
+            await self._announce()
+            working()
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    def _site(self, runner: web.AppRunner) -> web.BaseSite:
+        listen = self._settings.webhook_listen
+        if listen.startswith("unix:"):
+            return web.UnixSite(runner, listen.removeprefix("unix:"))
+        host, port = listen.rsplit(":", 1)
+        return web.TCPSite(runner, host, int(port))
+
+    async def _announce(self) -> None:
+        """Tell Telegram where to push. A name that is not known yet, or a wrong certificate, may be put right."""
+        certificate = self._settings.webhook_certificate.encode()
+        outage = Outage("Telegram (webhook)")
+        while True:
+            try:
+                await self._bot.set_webhook(
+                    self._settings.webhook_url,
+                    certificate=BufferedInputFile(certificate, "certificate.pem") if certificate else None,
+                    secret_token=self._secret,
+                    allowed_updates=self._allowed_updates,
+                )
+            except TelegramBadRequest as error:
+                await outage.pause(error)
+            else:
+                outage.over()
+                return
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        given = request.headers.get(SECRET_HEADER, "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(given, self._secret.encode()):
+            return web.Response(status=403)
+        try:
+            update = json.loads(await request.read())
+        except ValueError:
+            return web.Response(status=400)
+        if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
+            return web.Response(status=400)
+        return await self._keep(update)
+
+    async def _keep(self, update: RawUpdate) -> web.Response:
+        try:
+            await self._inbox.receive([update])
+        except RedisError:  # the inbox's other loops tell of the outage
+            return web.Response(status=503)
+        return web.Response()
