@@ -6,7 +6,23 @@ from aiogram import Dispatcher, F, Router
 from aiogram.enums import ChatType
 from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage
 
-from app.bot.handlers import admin, batch, cancel, create, history, membership, results, settings, start, status
+from app.bot.handlers import (
+    admin,
+    batch,
+    cancel,
+    create,
+    edit,
+    history,
+    membership,
+    photo,
+    results,
+    retoucher,
+    settings,
+    smart_merge,
+    start,
+    status,
+    upscale,
+)
 from app.bot.middlewares.bans import BansMiddleware
 from app.bot.middlewares.errors import ErrorsMiddleware
 from app.bot.middlewares.refusals import RefusalsMiddleware
@@ -37,6 +53,7 @@ def make_dispatcher(
     private.callback_query.filter(F.message.chat.type == ChatType.PRIVATE)
     private.my_chat_member.filter(F.chat.type == ChatType.PRIVATE)
     private.include_routers(
+        photo.make_album_router(),
         start.make_router(),
         cancel.make_router(),
         status.make_router(),
@@ -46,6 +63,11 @@ def make_dispatcher(
         admin.make_router(),
         membership.make_router(),
         batch.make_router(),
+        smart_merge.make_router(),
+        edit.make_router(),
+        retoucher.make_router(),
+        upscale.make_router(),
+        photo.make_router(),
         create.make_router(),
         results.make_last_router(),
     )

@@ -1,35 +1,30 @@
 """People's pictures on their way in: from Telegram, through ``normal_form.py``, into the media store."""
 
 import asyncio
+import contextlib
 import hashlib
-import io
-import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-import aiohttp
 from aiogram import Bot
-from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import Message
 
+from app.bot.downloads import TooLargeError, UnavailableError, download
+from app.bot.keyboards import ResultButton
 from app.bot.normal_form import normalise
-from app.bot.outage import Outage
 from app.bot.refusals import RefusedError
 from app.core.media import MediaStore
+from app.core.requests import RequestStore
 
 BYTES_MAX: Final = 20 * 1024 * 1024
 """Bytes of a file; Telegram lets a bot download no more."""
 DOWNLOADS_AT_ONCE: Final = 8
-DOWNLOAD_ATTEMPTS: Final = 5
-DOWNLOAD_TIMEOUT: Final = 60
-"""Seconds that one attempt may take."""
+"""Files in memory at a time."""
 
 _UNTOLD_TYPES: Final = (None, "", "application/octet-stream")
 """MIME types of documents that may be anything."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +56,33 @@ def picture_in(message: Message) -> PictureFile | None:
 class Photos:
     """Takes pictures in: downloads, checks, normalises and stores them."""
 
-    def __init__(self, bot: Bot, media: MediaStore) -> None:
+    def __init__(self, bot: Bot, media: MediaStore, requests: RequestStore) -> None:
         self._bot = bot
         self._media = media
+        self._requests = requests
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         # One thread: a decoded picture takes hundreds of megabytes, and one that is given up goes on to its end.
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decoder")
+
+    async def of(self, *messages: Message | None) -> str | None:
+        """Return the media key of the picture that the first of some messages brings, or None if none does.
+
+        A result of the bot's own is known by its buttons, and taken in full quality.
+
+        Raises:
+            RefusedError: the picture can't be taken in.
+        """
+        for message in messages:
+            if message is not None and (file := picture_in(message)) is not None:
+                return await self._result_in(message) or await self.take_in(file)
+        return None
+
+    async def _result_in(self, message: Message) -> str | None:
+        button = _result_button_in(message)
+        record = await self._requests.load(button.request_id) if button else None
+        if not button or not record or record.request.chat_id != message.chat.id:
+            return None
+        return record.media[button.number] if 0 <= button.number < len(record.media) else None
 
     async def take_in(self, file: PictureFile) -> str:
         """Return the media key of the picture in normal form; the same picture gets the same key.
@@ -74,10 +90,13 @@ class Photos:
         Raises:
             RefusedError: the file is too large, can't be had, or is no picture that the bot can use.
         """
-        if file.size is not None and file.size > BYTES_MAX:
-            raise _too_large()
         async with self._downloads:
-            data = await self._download(file.file_id)
+            try:
+                data = await download(self._bot, file.file_id, file.size, BYTES_MAX)
+            except TooLargeError:
+                raise RefusedError("photo-too-large", megabytes=BYTES_MAX // (1024 * 1024)) from None
+            except UnavailableError:
+                raise RefusedError("photo-unavailable") from None
             picture = await asyncio.get_running_loop().run_in_executor(self._decoder, normalise, data)
         digest = hashlib.sha256(picture.data).hexdigest()
         key = f"inputs/{digest[:2]}/{digest}.{picture.suffix}"
@@ -97,34 +116,11 @@ class Photos:
                 raise outcome
         return keys
 
-    async def _download(self, file_id: str) -> bytes:
-        outage = Outage("Telegram (files)")
-        for _ in range(DOWNLOAD_ATTEMPTS):
-            try:
-                file = await self._bot.get_file(file_id)
-                buffer = _LimitedBuffer()
-                await self._bot.download_file(str(file.file_path), buffer, timeout=DOWNLOAD_TIMEOUT)
-            except TelegramBadRequest as error:
-                if "too big" in error.message.lower():
-                    raise _too_large() from None
-                logger.info("a picture can't be had: %s", error.message)
-                break
-            except (aiohttp.ClientError, TimeoutError) as error:
-                await outage.pause(error)
-            else:
-                outage.over()
-                return buffer.getvalue()
-        raise RefusedError("photo-unavailable")
 
-
-class _LimitedBuffer(io.BytesIO):
-    """Takes no more than ``BYTES_MAX``, whatever size was announced."""
-
-    def write(self, data: "bytes | bytearray | memoryview", /) -> int:  # type: ignore[override]  # aiogram's chunks
-        if self.tell() + len(data) > BYTES_MAX:
-            raise _too_large()
-        return super().write(data)
-
-
-def _too_large() -> RefusedError:
-    return RefusedError("photo-too-large", megabytes=BYTES_MAX // (1024 * 1024))
+def _result_button_in(message: Message) -> ResultButton | None:
+    """Return what the buttons under a result of the bot's say of it."""
+    rows = message.reply_markup.inline_keyboard if message.reply_markup else []
+    for button in (button for row in rows for button in row):
+        with contextlib.suppress(TypeError, ValueError):
+            return ResultButton.unpack(button.callback_data or "")
+    return None

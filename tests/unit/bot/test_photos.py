@@ -14,10 +14,14 @@ from aiogram.types import Animation, Document, PhotoSize
 from PIL import Image
 from teremok import MockBot, MockMessageDocument, MockMessagePhoto, MockMessageText
 
-from app.bot import normal_form, photos
+from app.bot import downloads, normal_form, photos
+from app.bot.keyboards import result_keyboard
 from app.bot.photos import BYTES_MAX, Photos, PictureFile, picture_in
 from app.bot.refusals import RefusedError
+from app.bot.texts import Texts, Voice
 from app.core.media import MediaStore
+from app.core.operations import Operation
+from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
 
 
 def jpeg(colour: str = "green") -> bytes:
@@ -30,13 +34,24 @@ def file(file_id: str = "f", size: int | None = None) -> PictureFile:
     return PictureFile(file_id, size, is_checked=False)
 
 
+class Requests(RequestStore):
+    """Knows the requests that it is told."""
+
+    def __init__(self, records: dict[str, RequestRecord]) -> None:
+        self.records = records
+
+    async def load(self, request_id: str) -> RequestRecord | None:
+        return self.records.get(request_id)
+
+
 class Place:
     """A bot with files, and a store."""
 
     def __init__(self, directory: Path) -> None:
         self.bot = MockBot(Dispatcher())
         self.media = MediaStore(f"file://{directory}")
-        self.photos = Photos(self.bot, self.media)
+        self.records: dict[str, RequestRecord] = {}
+        self.photos = Photos(self.bot, self.media, Requests(self.records))
         self.failures: list[Exception] = []
         stream = self.bot.session.stream_content
 
@@ -113,7 +128,7 @@ async def test_a_broken_download_is_begun_again(place: Place) -> None:
 
 async def test_a_download_that_never_works_is_given_up(place: Place) -> None:
     place.bot.add_file("f", jpeg())
-    place.failures = [aiohttp.ClientPayloadError() for _ in range(photos.DOWNLOAD_ATTEMPTS)]
+    place.failures = [aiohttp.ClientPayloadError() for _ in range(downloads.ATTEMPTS)]
     assert await place.refusal(file()) == "photo-unavailable"
 
 
@@ -134,6 +149,41 @@ async def test_one_picture_is_decoded_at_a_time(place: Place, monkeypatch: pytes
         place.bot.add_file(f"{number}", jpeg())
     await asyncio.gather(*(place.photos.take_in(file(f"{number}")) for number in range(6)))
     assert most == 1
+
+
+def result(chat_id: int = 12345) -> RequestRecord:
+    request = ImageRequest(id="u1", user_id=chat_id, chat_id=chat_id, locale="en", operation=Operation.CREATE)
+    return RequestRecord(request, RequestState.DONE, media=("u1-0.png", "u1-1.png"))
+
+
+@pytest.mark.parametrize(
+    ("known", "number", "is_known"),
+    [
+        (result(), 1, True),
+        (result(), 7, False),
+        (result(), -1, False),
+        (result(chat_id=666), 1, False),
+        (None, 1, False),
+    ],
+)
+async def test_a_result_of_the_bot_s_own_is_taken_in_full_quality(
+    place: Place, known: RequestRecord | None, number: int, is_known: bool
+) -> None:
+    if known:
+        place.records["u1"] = known
+    place.bot.add_file("f", jpeg())
+    photo = MockMessagePhoto("f", reply_markup=result_keyboard("u1", number, Voice(Texts(), "en")))
+    key = await place.photos.of(None, photo)
+    assert key is not None
+    assert (key == "u1-1.png") is is_known
+    assert key.startswith("inputs/") is not is_known
+
+
+async def test_of_several_messages_the_first_with_a_picture_counts(place: Place) -> None:
+    place.bot.add_file("f", jpeg())
+    text = MockMessageText("words")
+    assert await place.photos.of(text, None, MockMessagePhoto("f")) is not None
+    assert await place.photos.of(text, None) is None
 
 
 def test_the_largest_size_of_a_photo_is_taken() -> None:

@@ -1,0 +1,49 @@
+"""What a message is, for handlers that want only some.
+
+Coroutines, because aiogram runs any other function (and every ``F.…``) in a thread.
+"""
+
+from aiogram.types import Message, Update
+
+from app.bot.albums import album_of
+from app.bot.photos import picture_in
+
+
+async def brings_words(message: Message) -> bool:
+    """Whether it is a text and no command."""
+    return message.text is not None and not message.text.startswith("/")
+
+
+async def brings_picture(message: Message) -> bool:
+    """Whether it brings a picture, or a file that may be one."""
+    return picture_in(message) is not None
+
+
+async def brings_captioned_picture(message: Message) -> bool:
+    """Whether it brings a picture with words."""
+    return bool(message.caption) and picture_in(message) is not None
+
+
+async def replies_to_picture(message: Message) -> bool:
+    """Whether it replies to a message that brings a picture."""
+    return message.reply_to_message is not None and picture_in(message.reply_to_message) is not None
+
+
+async def is_part_of_album(message: Message, event_update: Update) -> bool:
+    """Whether it is one of an album that is still to be collected."""
+    return message.media_group_id is not None and album_of(event_update) is None
+
+
+async def is_album(message: Message, event_update: Update) -> bool:
+    """Whether it stands for an album of several messages."""
+    return len(album_of(event_update) or []) > 1
+
+
+async def is_moving_picture(message: Message) -> bool:
+    """Whether it brings a film or an animation."""
+    return bool(message.animation or message.video or message.video_note)
+
+
+async def brings_document(message: Message) -> bool:
+    """Whether it brings a file of any kind."""
+    return message.document is not None

@@ -1,0 +1,58 @@
+"""Portrait -> retouched portrait."""
+
+from aiogram import Bot, F, Router
+from aiogram.filters import Command, StateFilter
+from aiogram.fsm.context import FSMContext
+from aiogram.types import CallbackQuery, Message, Update
+
+from app.bot.dialogues import Retouching
+from app.bot.filters import brings_picture
+from app.bot.intake import Intake, Order, Origin
+from app.bot.photo_menu import Deed, PhotoButton, pressed_photo
+from app.bot.photos import Photos
+from app.bot.texts import Voice
+from app.core.operations import Operation
+
+
+async def retouch(picture: str, origin: Origin, voice: Voice, intake: Intake) -> bool:
+    """Order the retouch of a picture (a media key); return whether it was taken."""
+    return await intake(Order(Operation.RETOUCH, inputs=(picture,)), origin, voice)
+
+
+async def handle_retoucher_start(
+    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+) -> None:
+    """``/retouch``, alone, under a photo, or in reply to a picture."""
+    await state.clear()
+    if picture := await photos.of(message, message.reply_to_message):
+        await retouch(picture, Origin.of(event_update, message), voice, intake)
+    else:
+        await state.set_state(Retouching.picture)
+        await message.answer(voice("retouch-photo"))
+
+
+async def handle_retoucher_picture(
+    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+) -> None:
+    """The portrait that was asked for."""
+    picture = await photos.of(message)
+    if picture and await retouch(picture, Origin.of(event_update, message), voice, intake):
+        await state.clear()
+
+
+async def handle_retoucher_button(
+    callback: CallbackQuery, bot: Bot, event_update: Update, voice: Voice, intake: Intake, photos: Photos
+) -> None:
+    """The menu's button under a photo."""
+    photo = await pressed_photo(callback, bot)
+    if picture := await photos.of(photo):
+        await retouch(picture, Origin.of(event_update, photo, callback.from_user.id), voice, intake)
+
+
+def make_router() -> Router:
+    """Return this module's handlers."""
+    router = Router(name="retoucher")
+    router.message.register(handle_retoucher_start, Command("retouch"))
+    router.message.register(handle_retoucher_picture, StateFilter(Retouching), brings_picture)
+    router.callback_query.register(handle_retoucher_button, PhotoButton.filter(F.deed == Deed.RETOUCH))
+    return router

@@ -1,0 +1,58 @@
+"""Picture -> the same, larger and sharper."""
+
+from aiogram import Bot, F, Router
+from aiogram.filters import Command, StateFilter
+from aiogram.fsm.context import FSMContext
+from aiogram.types import CallbackQuery, Message, Update
+
+from app.bot.dialogues import Upscaling
+from app.bot.filters import brings_picture
+from app.bot.intake import Intake, Order, Origin
+from app.bot.photo_menu import Deed, PhotoButton, pressed_photo
+from app.bot.photos import Photos
+from app.bot.texts import Voice
+from app.core.operations import Operation
+
+
+async def upscale(picture: str, origin: Origin, voice: Voice, intake: Intake) -> bool:
+    """Order a larger version of a picture (a media key); return whether it was taken."""
+    return await intake(Order(Operation.UPSCALE, inputs=(picture,)), origin, voice)
+
+
+async def handle_upscale_start(
+    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+) -> None:
+    """``/upscale``, alone, under a photo, or in reply to a picture."""
+    await state.clear()
+    if picture := await photos.of(message, message.reply_to_message):
+        await upscale(picture, Origin.of(event_update, message), voice, intake)
+    else:
+        await state.set_state(Upscaling.picture)
+        await message.answer(voice("upscale-photo"))
+
+
+async def handle_upscale_picture(
+    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+) -> None:
+    """The picture that was asked for."""
+    picture = await photos.of(message)
+    if picture and await upscale(picture, Origin.of(event_update, message), voice, intake):
+        await state.clear()
+
+
+async def handle_upscale_button(
+    callback: CallbackQuery, bot: Bot, event_update: Update, voice: Voice, intake: Intake, photos: Photos
+) -> None:
+    """The menu's button under a photo."""
+    photo = await pressed_photo(callback, bot)
+    if picture := await photos.of(photo):
+        await upscale(picture, Origin.of(event_update, photo, callback.from_user.id), voice, intake)
+
+
+def make_router() -> Router:
+    """Return this module's handlers."""
+    router = Router(name="upscale")
+    router.message.register(handle_upscale_start, Command("upscale"))
+    router.message.register(handle_upscale_picture, StateFilter(Upscaling), brings_picture)
+    router.callback_query.register(handle_upscale_button, PhotoButton.filter(F.deed == Deed.UPSCALE))
+    return router
