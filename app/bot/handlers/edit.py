@@ -3,7 +3,7 @@
 from aiogram import Bot, F, Router
 from aiogram.filters import Command, CommandObject, StateFilter
 from aiogram.fsm.context import FSMContext
-from aiogram.types import CallbackQuery, Message, Update
+from aiogram.types import CallbackQuery, InaccessibleMessage, Message, Update
 
 from app.bot.dialogues import Editing
 from app.bot.filters import brings_captioned_picture, brings_picture, brings_words, replies_to_picture
@@ -16,7 +16,7 @@ from app.bot.texts import Voice
 from app.core.operations import Operation
 
 
-async def start_edit(picture: str, message: Message, state: FSMContext, voice: Voice) -> None:
+async def start_edit(picture: str, message: Message | InaccessibleMessage, state: FSMContext, voice: Voice) -> None:
     """Ask what to change in a picture (a media key), in the chat of a message."""
     await state.set_data({"picture": picture})
     await state.set_state(Editing.instruction)

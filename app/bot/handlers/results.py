@@ -10,6 +10,9 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Update
 
 from app.bot.conversations import ENDED, HELD, Conversations
+from app.bot.handlers.edit import start_edit
+from app.bot.handlers.retoucher import retouch
+from app.bot.handlers.upscale import upscale
 from app.bot.intake import Intake, Order, Origin
 from app.bot.keyboards import ResultButton, Verb
 from app.bot.picture_sender import Frame, PictureSender
@@ -55,6 +58,12 @@ async def handle_result_button(
             await intake(_again(record.request, origin), origin, voice)
         case Verb.VARIATION:
             await intake(_variation(record.request, origin), origin, voice)
+        case Verb.UPSCALE:
+            await upscale(key, origin, voice, intake)
+        case Verb.EDIT:
+            await start_edit(key, query.message, state, voice)
+        case Verb.RETOUCH:
+            await retouch(key, origin, voice, intake)
         case Verb.FILE:
             ledger = _FileLedger(conversations, settings.bot_name, origin.request_id)
             await ledger.send(pictures, record.request.id, number, key, Frame(chat_id, reply_to=message_id))

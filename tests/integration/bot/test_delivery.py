@@ -1,0 +1,383 @@
+"""Results come home: a real Redis, and Telegram played."""
+
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiogram.methods import SendChatAction, SendDocument, SendMessage, SendPhoto, TelegramMethod
+from aiogram.types import Chat, Document, Message, PhotoSize
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+from teremok import MockBot
+
+from app.bot.alerts import Alert, Alerts
+from app.bot.batch_summary import BatchSummaries
+from app.bot.conversations import Conversations
+from app.bot.delivery import ATTEMPTS, Delivery
+from app.bot.keyboards import result_keyboard
+from app.bot.lanes import Lanes
+from app.bot.picture_sender import PictureSender
+from app.bot.status_board import StatusBoard
+from app.bot.texts import Texts, Voice
+from app.core import redis_keys
+from app.core.admission import Admission
+from app.core.errors import FailureReason
+from app.core.events import Event, EventReader, EventType
+from app.core.media import MediaStore
+from app.core.operations import Operation
+from app.core.requests import FalRequest, ImageRequest, Lease, RequestRecord, RequestStore
+from app.core.result_cache import Result, ResultCache
+from tests.integration.bot.harness import RedisServer, picture
+
+
+def request(request_id: str = "u1", **more: Any) -> ImageRequest:
+    fields = {"user_id": 7, "chat_id": 7, "locale": "en", "operation": Operation.CREATE, "prompt": "a fox", **more}
+    return ImageRequest(request_id, **fields)
+
+
+def event(kind: EventType, request_id: str = "u1") -> Event:
+    return Event("1-0", kind, request_id)
+
+
+DONE, FAILED, CANCELLED = event(EventType.DONE), event(EventType.FAILED), event(EventType.CANCELLED)
+
+
+class Board(StatusBoard):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    async def changed(self, request_id: str) -> None:
+        self.told.append(("changed", request_id))
+
+    async def remove(self, request_id: str) -> None:
+        self.told.append(("removed", request_id))
+
+
+class Told(Alerts):
+    """Remembers what admins heard of."""
+
+    def __init__(self) -> None:
+        self.told: list[Alert] = []
+
+    async def tell(self, alert: Alert) -> None:
+        self.told.append(alert)
+
+
+class Desk:
+    """A delivery with its surroundings."""
+
+    def __init__(self, redis: Redis, cache: Redis, rq: BlockingRedis, directory: Path) -> None:
+        self.bot, self.board, self.alerts = MockBot(), Board(), Told()
+        self.redis, self.directory = redis, directory
+        self.requests, self.ledger, self.cache = RequestStore(redis), Conversations(redis), ResultCache(cache)
+        self.media = MediaStore(f"file://{directory}")
+        self.delivery = self.instance("imagebot@1", rq)
+
+    def instance(self, name: str, rq: BlockingRedis) -> Delivery:
+        return Delivery(
+            bot=self.bot, rq=rq, reader=EventReader(self.redis, name), requests=self.requests,
+            conversations=self.ledger, cache=self.cache, pictures=PictureSender(self.bot, self.media),
+            status_board=self.board, summaries=BatchSummaries(self.bot, self.redis, self.ledger, Texts(), name),
+            alerts=self.alerts, texts=Texts(), sender=name, lanes=Lanes(5),
+        )  # fmt: skip
+
+    async def ask(self, wish: ImageRequest, known: Result | None = None) -> None:
+        """Take a request on, as the answer to message 3."""
+        await self.ledger.begin(wish.id, 3)
+        await Admission(self.redis).admit(wish, known=known)
+
+    async def draw(self, request_id: str = "u1", *pictures: bytes) -> None:
+        """Do what a worker does."""
+        lease = Lease(redis_keys.leases("img_queue"), f"{request_id}:test")
+        await self.redis.zadd(lease.key, {lease.execution: time.time() + 600})
+        await self.requests.begin_submit(request_id, lease, 1)
+        await self.requests.submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
+        keys = tuple(f"{request_id}-{number}.jpg" for number in range(len(pictures)))
+        for key, data in zip(keys, pictures, strict=True):
+            await self.media.put(key, data)
+        await self.requests.stored(request_id, lease, keys)
+        await self.requests.done(request_id, lease)
+
+    async def record(self, request_id: str) -> RequestRecord:
+        """Return what is known of a request."""
+        record = await self.requests.load(request_id)
+        assert record
+        return record
+
+    def photo_gets(self, *file_ids: str) -> None:
+        """Let the next photos get these names."""
+        for file_id in file_ids:
+            size = PhotoSize(file_id=file_id, file_unique_id=file_id, width=64, height=48)
+            self.bot.add_result(SendPhoto, _message(photo=[size]))
+
+    def document_gets(self, file_id: str) -> None:
+        """Let the next document get this name."""
+        self.bot.add_result(SendDocument, _message(document=Document(file_id=file_id, file_unique_id=file_id)))
+
+    def refuses(self, method: type[TelegramMethod[Any]], description: str, code: int = 400) -> None:
+        """Let the next call fail."""
+        self.bot.add_result(method, ok=False, error_code=code, description=description)
+
+    def sent(self) -> list[Any]:
+        """What people can see."""
+        return [method for method in self.bot.requests.all if not isinstance(method, SendChatAction)]
+
+    def kinds(self) -> list[type]:
+        """What kinds of messages that is."""
+        return [type(method) for method in self.sent()]
+
+
+def _message(**content: Any) -> Message:
+    return Message(message_id=9, date=datetime.now(UTC), chat=Chat(id=7, type="private"), **content)
+
+
+@pytest.fixture
+async def desk(queue_server: RedisServer, cache_server: RedisServer, tmp_path: Path) -> AsyncIterator[Desk]:
+    queue_server.client.flushall()
+    cache_server.client.flushall()
+    async with (
+        Redis.from_url(queue_server.url, decode_responses=True) as redis,
+        Redis.from_url(cache_server.url, decode_responses=True) as cache,
+    ):
+        with BlockingRedis.from_url(queue_server.url) as rq:
+            desk = Desk(redis, cache, rq, tmp_path)
+            await desk.ask(request())
+            yield desk
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_picture_answers_its_prompt_and_has_buttons(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    assert await desk.delivery.handle(DONE)
+    [photo] = desk.sent()
+    assert photo.reply_parameters.message_id == 3
+    assert photo.reply_markup == result_keyboard("u1", 0, Voice(Texts(), "en"))
+    assert desk.board.told == [("removed", "u1")]
+
+
+async def test_something_can_be_seen_to_come_while_it_is_uploaded(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    await desk.delivery.handle(DONE)
+    action, _ = desk.bot.requests.all
+    assert isinstance(action, SendChatAction)
+    assert action.action == "upload_photo"
+
+
+async def test_trouble_with_that_is_no_trouble(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    desk.refuses(SendChatAction, "Bad Gateway", 502)
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == [SendPhoto]
+
+
+async def test_the_same_event_again_sends_nothing(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    assert await desk.delivery.handle(DONE)
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == [SendPhoto]
+
+
+async def test_each_picture_of_a_result_has_buttons_of_its_own(desk: Desk) -> None:
+    await desk.draw("u1", picture(), picture(colour="red"))
+    await desk.delivery.handle(DONE)
+    voice = Voice(Texts(), "en")
+    assert [photo.reply_markup for photo in desk.sent()] == [result_keyboard("u1", n, voice) for n in (0, 1)]
+
+
+async def test_after_a_crash_between_two_pictures_only_the_second_is_sent(desk: Desk) -> None:
+    await desk.draw("u1", picture(), picture(colour="red"))
+    await desk.ledger.pictures_sent("u1", ["photo-1"])
+    desk.photo_gets("photo-2")
+    await desk.delivery.handle(DONE)
+    assert desk.kinds() == [SendPhoto]
+    assert (await desk.record("u1")).file_ids == ("photo-1", "photo-2")
+
+
+async def test_what_another_instance_is_sending_is_left_to_it(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    await desk.ledger.claim("u1", "imagebot@2")
+    assert not await desk.delivery.handle(DONE)
+    assert desk.sent() == []
+
+
+async def test_a_photo_that_telegram_can_not_read_goes_as_a_document(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    desk.refuses(SendPhoto, "Bad Request: IMAGE_PROCESS_FAILED")
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == [SendPhoto, SendDocument]
+
+
+async def test_a_picture_that_does_not_fit_a_photo_goes_as_a_document(desk: Desk) -> None:
+    await desk.draw("u1", picture(2100, 100))
+    desk.document_gets("document-1")
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == [SendDocument]
+    assert (await desk.record("u1")).file_ids == ("document-1",)
+
+
+async def test_a_picture_that_stays_missing_is_told_after_a_few_attempts(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    (desk.directory / "u1-0.jpg").unlink()
+    for _ in range(ATTEMPTS - 1):
+        with pytest.raises(FileNotFoundError):
+            await desk.delivery.handle(DONE)
+    assert desk.sent() == []
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == [SendMessage]
+
+
+async def test_nobody_there_ends_the_matter(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    desk.refuses(SendPhoto, "Forbidden: bot was blocked by the user", 403)
+    assert await desk.delivery.handle(DONE)
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == [SendPhoto]
+
+
+async def test_an_event_of_a_forgotten_request_is_settled(desk: Desk) -> None:
+    assert await desk.delivery.handle(event(EventType.DONE, "u999"))
+    assert desk.sent() == []
+
+
+# -- pictures that Telegram has already --------------------------------------------------------------------------
+
+
+async def test_a_result_that_was_known_is_sent_by_its_name(desk: Desk) -> None:
+    await desk.ask(request("u2"), known=Result(("gone.jpg",), ("photo-1",)))
+    assert await desk.delivery.handle(event(EventType.DONE, "u2"))
+    [photo] = desk.bot.requests.all
+    assert isinstance(photo, SendPhoto)
+    assert photo.photo == "photo-1"
+
+
+async def test_a_known_document_is_sent_as_one(desk: Desk) -> None:
+    await desk.ask(request("u2"), known=Result(("gone.jpg",), ("document-1",)))
+    desk.refuses(SendPhoto, "Bad Request: can't use file of type Document as Photo")
+    assert await desk.delivery.handle(event(EventType.DONE, "u2"))
+    assert desk.kinds() == [SendPhoto, SendDocument]
+    assert desk.sent()[1].document == "document-1"
+
+
+async def test_what_telegram_has_forgotten_is_uploaded_again(desk: Desk) -> None:
+    await desk.media.put("here.jpg", picture())
+    await desk.ask(request("u2"), known=Result(("here.jpg",), ("photo-1",)))
+    for method in (SendPhoto, SendDocument):
+        desk.refuses(method, "Bad Request: wrong file identifier/HTTP URL specified")
+    assert await desk.delivery.handle(event(EventType.DONE, "u2"))
+    assert desk.kinds() == [SendPhoto, SendDocument, SendPhoto]
+    assert desk.sent()[2].photo.data == picture()
+
+
+async def test_whoever_asks_for_the_same_later_gets_it_by_its_name(desk: Desk) -> None:
+    await desk.ask(request("u2", cache_key="fox"))
+    await desk.draw("u2", picture())
+    desk.photo_gets("photo-2")
+    await desk.delivery.handle(event(EventType.DONE, "u2"))
+    assert await desk.cache.get("fox") == Result(("u2-0.jpg",), ("photo-2",))
+
+
+async def test_those_who_joined_a_request_get_its_picture_by_its_name(desk: Desk) -> None:
+    for request_id in ("u2", "u3"):
+        await desk.ask(request(request_id, user_id=int(request_id[1]), cache_key="fox"))
+    await desk.draw("u2", picture())
+    desk.photo_gets("photo-2")
+    await desk.delivery.handle(event(EventType.DONE, "u2"))
+    await desk.delivery.handle(event(EventType.DONE, "u3"))
+    assert desk.sent()[1].photo == "photo-2"
+
+
+# -- other news --------------------------------------------------------------------------------------------------
+
+
+async def test_the_start_is_news_for_the_status_board(desk: Desk) -> None:
+    assert await desk.delivery.handle(event(EventType.STARTED))
+    assert desk.board.told == [("changed", "u1")]
+
+
+async def test_who_inherits_a_cancelled_request_is_queued(desk: Desk) -> None:
+    for request_id in ("u2", "u3"):
+        await desk.ask(request(request_id, cache_key="fox"))
+    await desk.requests.cancel("u2")
+    assert await desk.delivery.handle(event(EventType.QUEUED, "u3"))
+    assert await desk.delivery.handle(event(EventType.QUEUED, "u3"))
+    assert await desk.redis.lrange("rq:queue:img_queue", 0, -1) == ["u3"]
+    assert desk.board.told == [("changed", "u3")] * 2
+
+
+async def test_a_failure_is_told_with_its_reason(desk: Desk) -> None:
+    await desk.requests.fail("u1", FailureReason.POLICY)
+    assert await desk.delivery.handle(FAILED)
+    [said] = desk.sent()
+    assert "not allowed to draw" in said.text
+    assert desk.alerts.told == []
+
+
+async def test_admins_hear_that_the_money_is_out(desk: Desk) -> None:
+    await desk.requests.fail("u1", FailureReason.OUT_OF_MONEY)
+    await desk.delivery.handle(FAILED)
+    assert desk.alerts.told == [Alert.OUT_OF_MONEY]
+
+
+async def test_a_cancellation_is_confirmed(desk: Desk) -> None:
+    await desk.requests.cancel("u1")
+    await desk.delivery.handle(CANCELLED)
+    assert [said.text for said in desk.sent()] == ["Cancelled."]
+
+
+# -- batches -----------------------------------------------------------------------------------------------------
+
+
+async def _batch(desk: Desk, total: int) -> list[str]:
+    await desk.redis.hset(redis_keys.batch("u5"), mapping={"total": total, "chat_id": 7, "locale": "en"})
+    ids = [f"u5-{number}" for number in range(1, total + 1)]
+    for request_id in ids:
+        await desk.ask(request(request_id, batch="u5", prompt=f"fox {request_id[-1]}"))
+    return ids
+
+
+async def test_each_picture_of_a_batch_says_what_it_shows(desk: Desk) -> None:
+    await _batch(desk, 2)
+    await desk.draw("u5-2", picture())
+    await desk.delivery.handle(event(EventType.DONE, "u5-2"))
+    [photo] = desk.sent()
+    assert photo.caption == "\u2068fox 2\u2069"
+
+
+async def test_a_batch_is_summed_up_once_after_its_last_news(desk: Desk) -> None:
+    done, failed, cancelled, last = await _batch(desk, 4)
+    await desk.draw(done, picture())
+    await desk.requests.fail(failed, FailureReason.POLICY)
+    await desk.requests.cancel(cancelled)
+    await desk.draw(last, picture())
+    events = [
+        event(EventType.DONE, done), event(EventType.FAILED, failed),
+        event(EventType.CANCELLED, cancelled), event(EventType.DONE, last),
+    ]  # fmt: skip
+    for each in events:
+        assert await desk.delivery.handle(each)
+    assert desk.kinds() == [SendPhoto, SendMessage, SendPhoto, SendMessage]
+    failure, summary = (said.text for said in desk.sent() if isinstance(said, SendMessage))
+    assert failure.startswith("\u2068fox 2\u2069\nI'm not allowed to draw this one.")
+    assert summary.splitlines() == [
+        "That was the whole batch.", "✅ 2 pictures are here", "❌ one did not work out", "✖ one was cancelled",
+    ]  # fmt: skip
+    for each in events:
+        assert await desk.delivery.handle(each)
+    assert len(desk.sent()) == 4
+
+
+async def test_a_summary_is_left_to_the_instance_that_is_sending_it(desk: Desk) -> None:
+    [only] = await _batch(desk, 1)
+    await desk.draw(only, picture())
+    await desk.ledger.claim("u5", "imagebot@2")
+    assert not await desk.delivery.handle(event(EventType.DONE, only))  # it is asked again, until that is done
+    await desk.ledger.end("u5")
+    assert await desk.delivery.handle(event(EventType.DONE, only))
+    assert desk.kinds() == [SendPhoto]

@@ -1,0 +1,357 @@
+"""The status messages of many people, kept by any number of instances: a real Redis, and Telegram played."""
+
+import time
+from collections.abc import AsyncIterator, Hashable
+from typing import Any
+
+import pytest
+from aiogram.methods import DeleteMessage, Response, SendMessage
+from aiogram.types import Message, ResponseParameters
+from redis.asyncio import Redis
+from rq import Queue
+from teremok import MockBot
+
+from app.bot.conversations import Conversations
+from app.bot.eta import RUN_TIMES_NEEDED, Forecast
+from app.bot.keyboards import status_keyboard
+from app.bot.lanes import Lanes, Work
+from app.bot.pacing import EditStatus, Pacing
+from app.bot.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
+from app.bot.texts import Texts, Voice
+from app.core import redis_keys
+from app.core.admission import Admission
+from app.core.endpoints import DEFAULT_ENDPOINTS
+from app.core.operations import Operation
+from app.core.queues import QUEUE
+from app.core.requests import FalRequest, ImageRequest, Lease, RequestStore
+from tests.integration.bot.harness import RedisServer
+
+EN = Voice(Texts(), "en")
+PLENTY = 100_000.0
+"""Messages a second: no limit."""
+
+
+@pytest.fixture
+async def redis(queue_server: RedisServer) -> AsyncIterator[Redis]:
+    queue_server.client.flushall()
+    async with Redis.from_url(queue_server.url, decode_responses=True) as client:
+        yield client
+
+
+class InTurn(Lanes):
+    """Does all work at once, and in turn."""
+
+    async def put(self, lane: Hashable, work: Work) -> None:
+        await work()
+
+
+class Hall:
+    """The boards of two instances, and what goes on round them."""
+
+    def __init__(self, redis: Redis, per_second: float = PLENTY) -> None:
+        self.redis, self.bot = redis, MockBot()
+        self.requests = RequestStore(redis)
+        self.forecast = Forecast(redis, DEFAULT_ENDPOINTS, slots=2)
+        self.lanes, pacing = InTurn(20), Pacing(redis, per_second)
+        self.board, self.other = (
+            StatusBoard(self.bot, redis, self.forecast, Texts(), pacing, self.lanes) for _ in range(2)
+        )
+
+    async def begin(self, request_id: str, chat_id: int = 7, voice: Voice = EN, **more: Any) -> ImageRequest:
+        """Take a request on, queue it and show it."""
+        request = ImageRequest(request_id, chat_id, chat_id, voice.locale, Operation.CREATE, "a fox", **more)
+        await Admission(self.redis).admit(request)
+        await self.redis.rpush(Queue.redis_queue_namespace_prefix + QUEUE, request_id)
+        await self.board.begin(request, voice)
+        return request
+
+    async def is_taken(self, request_id: str) -> None:
+        """A worker takes it out of the queue."""
+        await self.redis.lrem(Queue.redis_queue_namespace_prefix + QUEUE, 0, request_id)
+
+    async def is_drawn(self, request_id: str, since: float = 0.0) -> None:
+        """A worker has handed it to fal."""
+        await self.is_taken(request_id)
+        lease = Lease(redis_keys.leases(QUEUE), f"{request_id}:test")
+        await self.redis.zadd(lease.key, {lease.execution: time.time() + 600})
+        await self.requests.begin_submit(request_id, lease, 1)
+        await self.requests.submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
+        await self.redis.hset(redis_keys.request(request_id), "submitted_at", str(time.time() - since))
+        await self.board.changed(request_id)
+
+    async def takes(self, seconds: float) -> None:
+        """So long it has taken so far to draw a picture."""
+        key = redis_keys.latency(DEFAULT_ENDPOINTS[Operation.CREATE])
+        await self.redis.rpush(key, *[str(seconds)] * RUN_TIMES_NEEDED)
+
+    async def later(self, seconds: float = LOOK_EVERY) -> None:
+        """Let so much time pass, as far as the board is concerned."""
+        for key in (redis_keys.STATUS_WAITING, redis_keys.STATUS_DRAWING):
+            for request_id in await self.redis.zrange(key, 0, -1):
+                await self.redis.zincrby(key, -seconds, str(request_id))
+
+    async def look(self, board: StatusBoard | None = None) -> list[str]:
+        """Look at what is due; return what messages were changed to."""
+        before = len(self.edits())
+        await self.forecast.look()
+        await (board or self.board).look()
+        return self.edits()[before:]
+
+    def said(self) -> list[str]:
+        """The messages as they were sent."""
+        return [method.text for method in self.bot.requests.all if type(method) is SendMessage]
+
+    def edits(self) -> list[str]:
+        """What they were changed to."""
+        return [str(method.text) for method in self.bot.requests.all if type(method) is EditStatus]
+
+    def deleted(self) -> int:
+        """How many were taken back."""
+        return len([method for method in self.bot.requests.all if type(method) is DeleteMessage])
+
+
+@pytest.fixture
+def hall(redis: Redis) -> Hall:
+    return Hall(redis)
+
+
+# -- what one person sees ---------------------------------------------------------------------------------------
+
+
+async def test_a_request_is_shown_with_its_place_and_can_be_cancelled(hall: Hall) -> None:
+    await hall.begin("u1")
+    [message] = hall.bot.requests.all
+    assert isinstance(message, SendMessage)
+    assert message.text == "On it! You are #1 in the queue."
+    assert message.reply_markup == status_keyboard("u1", EN)
+
+
+async def test_the_time_to_go_comes_from_what_pictures_took(hall: Hall) -> None:
+    await hall.takes(30)
+    for number in range(1, 5):
+        await hall.begin(f"u{number}", chat_id=number)
+    assert hall.said()[-1] == "On it! You are #4 in the queue, about 1 min to go."
+
+
+async def test_it_is_queued_then_drawn_then_gone(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.begin("u2", chat_id=8, voice=Voice(Texts(), "ru"))
+    await hall.later()
+    await hall.is_taken("u1")
+    assert sorted(await hall.look()) == ["On it! You're next.", "Принято! Номер 1 в очереди."]
+    await hall.is_drawn("u1", since=6)
+    await hall.later()
+    assert await hall.look() == ["Drawing… 5 s"]
+    await hall.board.remove("u1")
+    assert hall.deleted() == 1
+    await hall.later()
+    assert await hall.look() == []
+
+
+async def test_the_button_stays_under_a_changed_message(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.is_drawn("u1")
+    await hall.later()
+    await hall.look()
+    edit = hall.bot.requests.all[-1]
+    assert isinstance(edit, EditStatus)
+    assert edit.reply_markup == status_keyboard("u1", EN)
+
+
+async def test_handled_twice_it_is_shown_once(hall: Hall) -> None:
+    request = await hall.begin("u1")
+    await hall.other.begin(request, EN)
+    assert len(hall.said()) == 1
+
+
+async def test_what_is_part_of_a_batch_has_no_message_of_its_own(hall: Hall) -> None:
+    await hall.begin("u1-1", batch="u1")
+    assert hall.said() == []
+
+
+async def test_a_message_that_comes_after_the_answer_goes_again(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, send = Conversations(hall.redis).end, MockBot.__call__
+
+    async def slow(bot: MockBot, method: Any, *args: Any) -> Any:
+        await ended("u1")
+        return await send(bot, method, *args)
+
+    monkeypatch.setattr(MockBot, "__call__", slow)
+    await hall.begin("u1")
+    assert hall.deleted() == 1
+    await hall.later()
+    assert await hall.look() == []
+
+
+# -- seldom ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_message_is_not_changed_before_it_is_due(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.is_drawn("u1", since=6)
+    assert await hall.look() == []
+    await hall.later()
+    assert await hall.look() == ["Drawing… 5 s"]
+    assert await hall.look(hall.other) == []
+
+
+async def test_a_message_that_would_say_the_same_is_left_alone(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.later()
+    assert await hall.look() == []
+
+
+async def test_no_instance_repeats_what_another_does(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.is_drawn("u1", since=6)
+    await hall.later()
+    assert await hall.look() + await hall.look(hall.other) == ["Drawing… 5 s"]
+
+
+async def test_what_an_instance_had_in_hand_when_it_died_is_done_by_another(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hall.begin("u1")
+    await hall.is_drawn("u1", since=6)
+    await hall.later()
+
+    async def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(hall.lanes, "put", dies)
+        with pytest.raises(KeyboardInterrupt):
+            await hall.board.look()
+    assert await hall.look(hall.other) == []
+    await hall.later(LEASE)
+    assert await hall.look(hall.other) == ["Drawing… 5 s"]
+
+
+# -- many --------------------------------------------------------------------------------------------------------
+
+
+async def _many(hall: Hall, count: int) -> None:
+    """So many, whose messages would all say something else now."""
+    for number in range(1, count + 1):
+        await hall.begin(f"u{number}", chat_id=number)
+    await hall.is_taken("u1")
+    await hall.later()
+
+
+async def test_one_budget_holds_for_all_and_nobody_is_forgotten(redis: Redis) -> None:
+    hall = Hall(redis, per_second=0.2)
+    await _many(hall, 5)
+    first = await hall.look()
+    assert len(first) == 1  # one in five seconds
+    assert await hall.look() == []
+    for _ in range(4):
+        await redis.delete(redis_keys.PACING_ALL)  # five seconds later
+        await hall.later(10)
+        first += await hall.look()
+    assert len(first) == 5
+    assert len(set(first)) == 5
+
+
+async def test_a_round_takes_no_more_than_it_can_do(hall: Hall) -> None:
+    await _many(hall, AT_ONCE + 5)
+    assert len(await hall.look()) == AT_ONCE
+    assert len(await hall.look(hall.other)) == 5
+
+
+async def test_what_is_drawn_does_not_wait_for_all_that_wait(redis: Redis) -> None:
+    hall = Hall(redis)
+    await _many(hall, AT_ONCE + 5)
+    await hall.is_drawn(f"u{AT_ONCE + 5}", since=6)
+    assert "Drawing… 5 s" in await hall.look()
+
+
+async def test_many_messages_in_one_chat_are_changed_one_after_another(hall: Hall) -> None:
+    for number in range(1, 10):
+        await hall.begin(f"u{number}", chat_id=7)
+    await hall.is_taken("u1")
+    await hall.later()
+    assert 1 <= len(await hall.look()) <= 3
+
+
+# -- what goes wrong ----------------------------------------------------------------------------------------------
+
+
+async def test_flood_control_puts_a_change_off(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.is_drawn("u1", since=6)
+    await hall.later()
+    parameters = ResponseParameters(retry_after=30)
+    flood = Response[Message](ok=False, error_code=429, description="Too Many Requests", parameters=parameters)
+    hall.bot.mock_session.add_result(EditStatus, flood)
+    assert len(await hall.look()) == 1
+    assert await hall.look() == []
+    await hall.later(30)
+    assert len(await hall.look()) == 1
+
+
+@pytest.mark.parametrize("why", ["message to edit not found", "chat not found", "something new"])
+async def test_a_message_that_can_not_be_changed_is_let_go(hall: Hall, why: str) -> None:
+    await hall.begin("u1")
+    await hall.is_drawn("u1", since=6)
+    await hall.later()
+    hall.bot.add_result(EditStatus, ok=False, description=f"Bad Request: {why}")
+    assert len(await hall.look()) == 1
+    await hall.later(600)
+    assert await hall.look() == []
+
+
+async def test_a_message_that_says_so_already_is_as_good_as_changed(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.is_drawn("u1", since=6)
+    await hall.later()
+    hall.bot.add_result(EditStatus, ok=False, description="Bad Request: message is not modified: ...")
+    await hall.look()
+    await hall.redis.hset(redis_keys.request("u1"), "submitted_at", str(time.time() - 11))
+    await hall.later()
+    assert await hall.look() == ["Drawing… 10 s"]
+
+
+async def test_a_request_that_waits_again_is_shown_so(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.is_drawn("u1", since=6)
+    await hall.later()
+    await hall.look()
+    await hall.redis.hset(redis_keys.request("u1"), "state", "queued")
+    await hall.redis.rpush(Queue.redis_queue_namespace_prefix + QUEUE, "u1")
+    await hall.board.changed("u1")
+    await hall.later()
+    assert await hall.look() == ["On it! You are #1 in the queue."]
+
+
+async def test_what_has_ended_is_looked_at_no_more(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.requests.cancel("u1")
+    await hall.later()
+    assert await hall.look() == []
+    assert await hall.redis.zcard(redis_keys.STATUS_WAITING) == 0
+
+
+# -- the queues ---------------------------------------------------------------------------------------------------
+
+
+async def test_places_are_counted_over_all_queues_in_their_order(redis: Redis) -> None:
+    for queue, ids in (("img_queue_low", ["c"]), ("img_queue", ["b1", "b2"]), ("img_queue_high", ["a"])):
+        await redis.rpush(Queue.redis_queue_namespace_prefix + queue, *ids)
+    await redis.zadd(redis_keys.leases("img_queue"), {"x:1": 1, "y:1": 1})
+    outlook = await Forecast(redis, DEFAULT_ENDPOINTS, slots=2).look()
+    assert outlook.places == {"a": 1, "b1": 2, "b2": 3, "c": 4}
+    assert outlook.running == 2
+
+
+async def test_a_few_run_times_foretell_nothing_and_one_that_hung_little(redis: Redis) -> None:
+    key = redis_keys.latency(DEFAULT_ENDPOINTS[Operation.CREATE])
+    forecast = Forecast(redis, DEFAULT_ENDPOINTS, slots=2)
+    await redis.rpush(key, *["20"] * (RUN_TIMES_NEEDED - 1))
+    assert (await forecast.look()).run_times == {}
+    await redis.rpush(key, "600")
+    assert (await forecast.look()).run_times == {Operation.CREATE: 20.0}
+
+
+async def test_one_look_serves_all_for_a_moment(redis: Redis) -> None:
+    forecast = Forecast(redis, DEFAULT_ENDPOINTS, slots=2)
+    assert await forecast.recent() is await forecast.recent()

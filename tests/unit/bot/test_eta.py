@@ -1,0 +1,78 @@
+"""Where a request stands, and the sentence for it."""
+
+import pytest
+
+from app.bot.eta import Outlook, Standing, describe
+from app.bot.texts import Texts, Voice
+from app.core.operations import Operation
+from app.core.requests import RequestState
+
+EN, RU = Voice(Texts(), "en"), Voice(Texts(), "ru")
+
+
+def waiting(request_id: str, joined_to: str = "") -> Standing:
+    return Standing(request_id, Operation.CREATE, RequestState.QUEUED, joined_to)
+
+
+def drawn(started_at: float | None) -> Standing:
+    return Standing("u1", Operation.CREATE, RequestState.SUBMITTED, started_at=started_at)
+
+
+def outlook(waiting: int = 0, running: int = 0, run_time: float | None = 20.0, *, paused: bool = False) -> Outlook:
+    places = {f"u{place}": place for place in range(1, waiting + 1)}
+    run_times = {} if run_time is None else {Operation.CREATE: run_time}
+    return Outlook(places, running, slots=10, run_times=run_times, paused=paused)
+
+
+@pytest.mark.parametrize(
+    ("place", "running", "seconds"),
+    [
+        (1, 0, 20),  # a slot is free: only the drawing itself
+        (10, 0, 20),
+        (11, 0, 22),  # one more than there are slots: a slot becomes free every two seconds
+        (1, 10, 22),
+        (40, 10, 100),
+        (4, 8, 24),
+    ],
+)
+def test_the_time_to_go_follows_from_place_run_time_and_slots(place: int, running: int, seconds: float) -> None:
+    assert outlook(waiting=50, running=running).seconds_left(waiting(f"u{place}")) == pytest.approx(seconds)
+
+
+def test_nothing_is_foretold_without_run_times_or_while_nothing_is_taken() -> None:
+    assert outlook(waiting=1, run_time=None).seconds_left(waiting("u1")) is None
+    assert outlook(waiting=1, paused=True).seconds_left(waiting("u1")) is None
+
+
+def test_a_request_that_joined_another_stands_where_that_does() -> None:
+    assert outlook(waiting=3).place(waiting("u9", joined_to="u2")) == 2
+
+
+@pytest.mark.parametrize(
+    ("standing", "english", "russian"),
+    [
+        (waiting("u3"), "You are #3 in the queue, about 20 s to go.", "Номер 3 в очереди, осталось около 20 с."),
+        (waiting("u9"), "You're next.", "Вот-вот начну."),
+        (drawn(1000.0), "Drawing… 15 s", "Рисую… 15 с"),
+        (drawn(1016.0), "Drawing…", "Рисую…"),
+        (drawn(930.0), "Drawing… 2 min", "Рисую… 2 мин"),
+        (drawn(1050.0), "Drawing…", "Рисую…"),  # a worker whose clock is ahead
+        (drawn(None), "Drawing…", "Рисую…"),
+    ],
+)
+def test_where_it_stands_is_said_in_a_sentence(standing: Standing, english: str, russian: str) -> None:
+    look = outlook(waiting=3)
+    assert describe(standing, look, EN, now=1019.0) == english
+    assert describe(standing, look, RU, now=1019.0) == russian
+
+
+@pytest.mark.parametrize(
+    ("run_time", "left"), [(0.4, "5 s"), (55, "55 s"), (56, "1 min"), (60, "1 min"), (61, "2 min"), (150, "3 min")]
+)
+def test_times_are_rounded_up_so_that_they_change_seldom(run_time: float, left: str) -> None:
+    look = outlook(waiting=1, run_time=run_time)
+    assert describe(waiting("u1"), look, EN, now=0.0) == f"You are #1 in the queue, about {left} to go."
+
+
+def test_a_place_is_told_even_if_the_time_is_not_known() -> None:
+    assert describe(waiting("u2"), outlook(waiting=2, run_time=None), EN, now=0.0) == "You are #2 in the queue."
