@@ -11,17 +11,22 @@ from app.bot.photos import picture_in
 
 async def brings_words(message: Message) -> bool:
     """Whether it is a text and no command."""
-    return message.text is not None and not message.text.startswith("/")
+    return message.text is not None and not _is_command(message.text)
 
 
 async def brings_picture(message: Message) -> bool:
-    """Whether it brings a picture, or a file that may be one."""
-    return picture_in(message) is not None
+    """Whether it brings a picture, or a file that may be one, and its caption is no command."""
+    return picture_in(message) is not None and not _is_command(message.caption)
 
 
 async def brings_captioned_picture(message: Message) -> bool:
-    """Whether it brings a picture with words."""
-    return bool(message.caption) and picture_in(message) is not None
+    """The same with a caption."""
+    return bool(message.caption) and await brings_picture(message)
+
+
+async def has_command_for_caption(message: Message) -> bool:
+    """Whether it brings anything with a command for a caption."""
+    return _is_command(message.caption)
 
 
 async def replies_to_picture(message: Message) -> bool:
@@ -47,3 +52,7 @@ async def is_moving_picture(message: Message) -> bool:
 async def brings_document(message: Message) -> bool:
     """Whether it brings a file of any kind."""
     return message.document is not None
+
+
+def _is_command(text: str | None) -> bool:
+    return text is not None and text.startswith("/")

@@ -95,8 +95,10 @@ async def _take(
         await message.reply(voice("batch-taken", count=taken))
 
 
-def _is_text_file(document: Document) -> bool:
-    return (document.mime_type or "").startswith("text/") or (document.file_name or "").lower().endswith(".txt")
+def _is_text_file(document: Document | None) -> bool:
+    return document is not None and (
+        (document.mime_type or "").startswith("text/") or (document.file_name or "").lower().endswith(".txt")
+    )
 
 
 def make_router() -> Router:

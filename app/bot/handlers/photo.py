@@ -7,7 +7,14 @@ from aiogram.types import Message, ReplyParameters, Update
 
 from app.bot.albums import Albums
 from app.bot.dialogues import Editing, Retouching, Upscaling
-from app.bot.filters import brings_document, brings_picture, brings_words, is_moving_picture, is_part_of_album
+from app.bot.filters import (
+    brings_document,
+    brings_picture,
+    brings_words,
+    has_command_for_caption,
+    is_moving_picture,
+    is_part_of_album,
+)
 from app.bot.photo_menu import photo_keyboard
 from app.bot.photos import Photos, picture_in
 from app.bot.refusals import RefusedError
@@ -37,6 +44,11 @@ async def handle_text_for_photo(message: Message, voice: Voice) -> None:
     await message.answer(voice("photo-please"))
 
 
+async def handle_unknown_caption(message: Message, voice: Voice) -> None:
+    """A command that does not exist is no instruction."""
+    await message.answer(voice("unknown-command"))
+
+
 async def handle_moving_picture(message: Message) -> None:
     """Refuse films and animations."""
     raise RefusedError("photo-moving")
@@ -60,6 +72,7 @@ def make_router() -> Router:
     waiting = StateFilter(Editing.picture, Retouching.picture, Upscaling.picture)
     router.message.register(handle_text_for_photo, waiting, brings_words)
     router.message.register(handle_photo, brings_picture)
+    router.message.register(handle_unknown_caption, has_command_for_caption)
     router.message.register(handle_moving_picture, is_moving_picture)
     router.message.register(handle_other_document, brings_document)
     return router
