@@ -1,0 +1,208 @@
+"""The buttons under results, as a person presses them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiogram.methods import AnswerCallbackQuery, SendDocument, SendMessage
+from aiogram.types import BufferedInputFile, Chat, Document, InaccessibleMessage, Message, Update
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from teremok import MockBot, MockCallbackQuery, MockUpdate, MockUser
+
+from app.bot.dialogues import Editing
+from app.bot.dispatcher import make_dispatcher
+from app.bot.handlers.results import SEED_MAX
+from app.bot.keyboards import ResultButton, Verb
+from app.bot.picture_sender import PictureSender
+from app.bot.settings import BotSettings
+from app.bot.texts import Texts
+from app.core.media import MediaStore
+from app.core.operations import Operation
+from tests.integration.bot.harness import picture
+from tests.unit.bot.people import People
+from tests.unit.bot.records import Ledger, Records, record
+from tests.unit.bot.test_handlers import TOKEN, Intake
+
+ANNA, BORIS = MockUser(7, language_code="en"), MockUser(8, language_code="ru")
+
+
+class Stage:
+    """A bot that has drawn two foxes for Anna."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.intake, self.records, self.ledger = Intake(), Records(), Ledger()
+        self.bot = MockBot()
+        self.bot.dp = make_dispatcher(
+            Texts(),
+            People(),
+            settings=BotSettings(telegram_token=TOKEN),
+            intake=self.intake,
+            requests=self.records,
+            conversations=self.ledger,
+            pictures=PictureSender(self.bot, MediaStore(f"file://{directory}")),
+        )
+        self.records.keep(
+            record("u1", ANNA.id, pictures=2, parameters={"image_size": "square_hd", "num_images": 2, "seed": 5})
+        )
+
+    async def press(self, verb: str, request_id: str = "u1", number: Any = 0, user: Any = ANNA) -> list[Any]:
+        """Let somebody press a button; return what the bot does at Telegram."""
+        return await self.handle(self.pressed(f"r:{verb}:{request_id}:{number}", user))
+
+    def pressed(self, data: str, user: Any = ANNA) -> Update:
+        """Return the update that a press brings."""
+        return MockUpdate(callback_query=MockCallbackQuery(data, user=user))
+
+    async def handle(self, update: Update) -> list[Any]:
+        """Handle an update; return what the bot does at Telegram."""
+        return list((await self.bot.dispatch(update)).requests.all)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+async def test_again_draws_the_same_anew(stage: Stage) -> None:
+    [answer] = await stage.press("again")
+    assert isinstance(answer, AnswerCallbackQuery)
+    [(order, origin, _)] = stage.intake.taken
+    assert (order.operation, order.prompt, order.fresh) == (Operation.CREATE, "a fox", True)
+    assert {**order.parameters, "seed": 5} == {"image_size": "square_hd", "num_images": 2, "seed": 5}
+    assert (origin.user_id, origin.chat_id) == (ANNA.id, ANNA.id)
+
+
+async def test_a_variation_is_one_more_picture(stage: Stage) -> None:
+    await stage.press("variation", number=1)
+    [(order, *_)] = stage.intake.taken
+    assert order.fresh
+    assert order.parameters.keys() == {"image_size", "seed"}
+
+
+@pytest.mark.parametrize("verb", ["again", "variation"])
+async def test_each_press_brings_another_picture_and_a_press_handled_twice_the_same(stage: Stage, verb: str) -> None:
+    first, second = stage.pressed(f"r:{verb}:u1:0"), stage.pressed(f"r:{verb}:u1:0")
+    for update in (first, second, first):
+        await stage.handle(update)
+    seeds = [order.parameters["seed"] for order, *_ in stage.intake.taken]
+    assert seeds[0] == seeds[2] != seeds[1]
+    assert all(0 <= seed <= SEED_MAX for seed in seeds)
+    assert stage.intake.taken[0][1] == stage.intake.taken[2][1]
+
+
+@pytest.mark.parametrize(("verb", "operation"), [("upscale", Operation.UPSCALE), ("retouch", Operation.RETOUCH)])
+async def test_the_picture_under_which_the_button_stands_is_improved(
+    stage: Stage, verb: str, operation: Operation
+) -> None:
+    await stage.press(verb, number=1)
+    [(order, *_)] = stage.intake.taken
+    assert (order.operation, order.inputs) == (operation, ("u1-1.jpg",))
+
+
+async def test_edit_asks_what_to_change_in_this_picture(stage: Stage) -> None:
+    answer, question = await stage.press("edit", number=1)
+    assert isinstance(answer, AnswerCallbackQuery)
+    assert isinstance(question, SendMessage)
+    assert await stage.bot.get_state(ANNA.id) == Editing.instruction.state
+    assert await stage.bot.get_data(ANNA.id) == {"picture": "u1-1.jpg"}
+
+
+# -- the file ----------------------------------------------------------------------------------------------------
+
+
+def _document(file_id: str) -> Message:
+    document = Document(file_id=file_id, file_unique_id=file_id)
+    return Message(message_id=9, date=datetime.now(UTC), chat=Chat(id=7, type="private"), document=document)
+
+
+async def test_the_file_is_the_picture_as_it_was_drawn(stage: Stage) -> None:
+    (stage.directory / "u1-1.jpg").write_bytes(picture())
+    *_, sent = await stage.press("file", number=1)
+    assert isinstance(sent, SendDocument)
+    assert isinstance(sent.document, BufferedInputFile)
+    assert sent.document.data == picture()
+    assert sent.document.filename == "picture.jpg"
+
+
+async def test_the_file_is_uploaded_once(stage: Stage) -> None:
+    (stage.directory / "u1-0.jpg").write_bytes(picture())
+    stage.bot.add_result(SendDocument, _document("document-1"))
+    await stage.press("file")
+    *_, sent = await stage.press("file")
+    assert sent.document == "document-1"
+
+
+async def test_a_press_handled_twice_sends_one_file(stage: Stage) -> None:
+    (stage.directory / "u1-0.jpg").write_bytes(picture())
+    update = stage.pressed("r:file:u1:0")
+    await stage.handle(update)
+    assert [type(method) for method in await stage.handle(update)] == [AnswerCallbackQuery]
+
+
+async def test_a_file_that_is_gone_is_regretted(stage: Stage) -> None:
+    *_, sorry = await stage.press("file")
+    assert sorry.text == "I no longer have this picture in full quality. Sorry!"
+
+
+async def test_a_file_that_is_too_large_for_telegram_is_regretted(stage: Stage) -> None:
+    (stage.directory / "u1-0.jpg").write_bytes(picture())
+    stage.bot.add_result(SendDocument, ok=False, error_code=413, description="Request Entity Too Large")
+    *_, sorry = await stage.press("file")
+    assert sorry.text == "In full quality this picture is too large for Telegram. Sorry!"
+
+
+# -- what is not to be pressed -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+async def test_a_foreign_button_does_nothing_and_says_so(stage: Stage, verb: Verb) -> None:
+    [answer] = await stage.press(verb, user=BORIS)
+    assert isinstance(answer, AnswerCallbackQuery)
+    assert answer.text == "Эта кнопка своё отслужила. Ваши последние картинки — в /history."
+    assert stage.intake.taken == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "r:again:u404:0",  # from last month: nothing is known of the request any more
+        "r:again:u1:2",
+        "r:again:u1:-1",
+        "r:again:u1:99999999999999999999",
+        "r:again:u1:x",
+        "r:burn:u1:0",
+        "r:again:u1",
+        "r",
+        "something from an older version",
+        "settings:language:klingon:please",
+    ],
+)
+async def test_a_stale_or_forged_button_does_nothing_and_says_so(stage: Stage, data: str) -> None:
+    [answer] = await stage.handle(stage.pressed(data))
+    assert isinstance(answer, AnswerCallbackQuery)
+    assert answer.text == "This button has had its day. Look at /history for your latest pictures."
+    assert stage.intake.taken == []
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.text(min_size=1, max_size=64))
+async def test_whatever_a_button_says_it_is_answered_once(stage: Stage, data: str) -> None:
+    answers = await stage.handle(stage.pressed(data, BORIS))
+    assert [type(answer) for answer in answers] == [AnswerCallbackQuery]
+
+
+async def test_an_answer_that_comes_too_late_for_telegram_hinders_nothing(stage: Stage) -> None:
+    stage.bot.add_result(AnswerCallbackQuery, ok=False, description="Bad Request: query is too old")
+    await stage.press("again")
+    assert len(stage.intake.taken) == 1
+
+
+async def test_a_button_of_a_message_that_is_gone_still_works(stage: Stage) -> None:
+    gone = InaccessibleMessage(chat=Chat(id=ANNA.id, type="private"), message_id=4, date=0)
+    query = MockCallbackQuery(ResultButton(verb=Verb.AGAIN, request_id="u1", number=0).pack(), user=ANNA)
+    await stage.handle(MockUpdate(callback_query=query.model_copy(update={"message": gone})))
+    assert len(stage.intake.taken) == 1
