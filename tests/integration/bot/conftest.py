@@ -21,7 +21,17 @@ class Scene:
     cache: RedisServer
     worker: Worker
     bot: BotProcess
+    directory: Path
+    others: list[BotProcess] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(7))
+
+    def another_bot(self, number: int, **settings: str) -> BotProcess:
+        """Start instance ``number``, set up as the first one is but for these settings."""
+        directory = self.directory / str(number)
+        directory.mkdir()
+        bot = BotProcess(directory, **(self.bot.settings | {"bot_name": f"imagebot@{number}"} | settings))
+        self.others.append(bot)
+        return bot
 
     def person(self, language: str = "en") -> Person:
         """Someone who has not met the bot yet."""
@@ -61,9 +71,11 @@ def _scene(directory: Path, telegram: Simulator, queue: RedisServer, cache: Redi
         cache_redis_url=cache.url,
         media_url=f"file://{directory}",
     )
-    yield Scene(telegram, queue, cache, Worker(queue, f"file://{directory}"), bot)
-    bot.kill()
-    assert TOKEN.split(":")[1] not in bot.log()
+    scene = Scene(telegram, queue, cache, Worker(queue, f"file://{directory}"), bot, directory)
+    yield scene
+    for each in (bot, *scene.others):
+        each.kill()
+        assert TOKEN.split(":")[1] not in each.log()
 
 
 @pytest.fixture(scope="module")

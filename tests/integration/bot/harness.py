@@ -74,16 +74,18 @@ class BotProcess:
     """``python -m app.bot`` with what it writes to its log."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
+        """Start it; ``settings`` (names without the prefix) may be changed before the next start."""
+        self.settings = settings
         self._log = directory / "bot.log"
-        self._environment = {f"IMAGEBOT_{name.upper()}": value for name, value in settings.items()}
         self.start()
 
     def start(self, **environment: str) -> None:
         """Start, without waiting for anything; ``environment`` comes on top for this start."""
+        settings = {f"IMAGEBOT_{name.upper()}": value for name, value in self.settings.items()}
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.bot"], cwd=REPOSITORY, stdout=log, stderr=log,
-                env={"PATH": os.environ["PATH"], **self._environment, **environment},
+                env={"PATH": os.environ["PATH"], **settings, **environment},
             )  # fmt: skip
 
     def log(self) -> str:
@@ -119,14 +121,38 @@ class Person:
         answer = self._telegram.post(f"{self._path}/send", text=text, language_code=self._language)
         return int(answer["message_ids"][0])
 
+    def press(self, message: dict[str, Any], text: str) -> None:
+        """Press the button with this text below a message of the bot."""
+        buttons = [button for row in message["buttons"] for button in row]
+        [data] = [button["callback_data"] for button in buttons if button["text"] == text]
+        self._telegram.post(f"{self._path}/press", message_id=message["message_id"], data=data)
+
+    def forge(self, message_id: int, data: str) -> None:
+        """Press a button that is not there."""
+        self._telegram.post(f"{self._path}/press", message_id=message_id, data=data, forged=True)
+
+    def waits_for_answer(self, part: str) -> None:
+        """Wait until a pressed button is answered so."""
+        wait_until(
+            lambda: any(part in (answer.get("text") or "") for answer in self._chat()["answers"]),
+            f"a button is answered with {part!r}",
+        )
+
+    def waits_for_message(self, having: str) -> dict[str, Any]:
+        """Wait until the bot has sent a ``photo``, ``document`` or ``text``, and give the last."""
+        found = wait_until(lambda: [message for message in self.seen() if message[having]], f"a {having}")
+        return cast(dict[str, Any], found[-1])
+
     def post(self, action: str) -> None:
         """Do something else, such as ``block``."""
         self._telegram.post(f"{self._path}/{action}")
 
     def seen(self) -> list[dict[str, Any]]:
         """What the bot has said and not taken back."""
-        messages = self._telegram.get(f"{self._path}/chat", after=0)["messages"]
-        return [message for message in messages if message["from_bot"] and not message["deleted"]]
+        return [message for message in self._chat()["messages"] if message["from_bot"] and not message["deleted"]]
+
+    def _chat(self) -> dict[str, Any]:
+        return self._telegram.get(f"{self._path}/chat", after=0)
 
     def texts(self) -> list[str]:
         """The texts among it."""

@@ -1,0 +1,177 @@
+"""The inbox, with a real Redis: several instances share it, and what one leaves unfinished the others finish."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from app.bot import inbox as module
+from app.bot.inbox import Inbox, RawUpdate
+from app.bot.lanes import Lanes
+from app.bot.tasks import end
+from app.core import redis_keys
+from tests.integration.bot.harness import RedisServer, wait_until
+
+Seen = list[tuple[str, int]]
+
+
+@pytest.fixture
+async def redis(queue_server: RedisServer) -> AsyncIterator[Redis]:
+    queue_server.client.flushall()
+    async with Redis.from_url(queue_server.url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead instance is found out soon."""
+    monkeypatch.setattr(module, "ABANDONED_AFTER", 1.0)
+    monkeypatch.setattr(module, "_SHOW_LIFE", 0.2)
+
+
+def update(number: int, chat: int = 7) -> RawUpdate:
+    return {"update_id": number, "message": {"chat": {"id": chat}}}
+
+
+class Instance:
+    """One instance of the bot: notes what it handles; may be slow, until it is let go."""
+
+    def __init__(self, redis: Redis, name: str, seen: Seen, *, slow: bool = False) -> None:
+        self._name, self._seen = name, seen
+        self.begun: list[int] = []
+        self.go = asyncio.Event()
+        if not slow:
+            self.go.set()
+        self.inbox = Inbox(redis, name, self._handle, Lanes(100), Lanes(100))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def _handle(self, update: RawUpdate) -> None:
+        self.begun.append(update["update_id"])
+        await self.go.wait()
+        self._seen.append((self._name, update["update_id"]))
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self.inbox.run()), asyncio.create_task(self.inbox.tend())]
+
+    async def stop(self) -> None:
+        """Die: nothing in hand goes on, nothing is given back."""
+        await end(self._tasks)
+        for lanes in (self.inbox._lanes, self.inbox._leftovers):
+            await lanes.drain(0)
+
+
+@asynccontextmanager
+async def running(*instances: Instance) -> AsyncIterator[None]:
+    for instance in instances:
+        instance.start()
+    try:
+        yield
+    finally:
+        for instance in instances:
+            await instance.stop()
+
+
+async def until(true: Callable[[], Any], what: str) -> None:
+    await asyncio.to_thread(wait_until, true, what)
+
+
+async def left(redis: Redis) -> int:
+    return int(await redis.xlen(redis_keys.INBOX))
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return []
+
+
+async def test_an_update_that_comes_again_is_kept_once(redis: Redis, seen: Seen) -> None:
+    one, two = Instance(redis, "imagebot@1", seen), Instance(redis, "imagebot@2", seen)
+    await one.inbox.receive([update(1), update(2)])
+    await two.inbox.receive([update(2), update(3)])
+    assert await left(redis) == 3
+
+
+async def test_a_chat_s_updates_are_handled_in_order_whoever_handles_them(redis: Redis, seen: Seen) -> None:
+    instances = [Instance(redis, f"imagebot@{number}", seen) for number in (1, 2, 3)]
+    async with running(*instances):
+        for number in range(60):
+            await instances[number % 3].inbox.receive([update(number, chat=number % 2)])
+        await until(lambda: len(seen) == 60, "all are handled")
+    for chat in (0, 1):
+        handled = [number for _, number in seen if number % 2 == chat]
+        assert handled == sorted(handled)
+    assert len({name for name, _ in seen}) > 1, "one instance did it all: nothing was shared"
+    assert await left(redis) == 0
+
+
+async def test_the_next_update_of_a_chat_waits_while_another_instance_has_the_one_before(
+    redis: Redis, seen: Seen
+) -> None:
+    slow, other = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@2", seen)
+    async with running(slow):
+        await slow.inbox.receive([update(1)])
+        await until(lambda: slow.begun, "the first is in hand")
+        await end(slow._tasks[:1])  # takes nothing more
+        async with running(other):
+            await other.inbox.receive([update(2), update(3, chat=8)])
+            await until(lambda: ("imagebot@2", 3) in seen, "the other chat's is handled")
+            assert ("imagebot@2", 2) not in seen
+            slow.go.set()
+            await until(lambda: len(seen) == 3, "all are handled")
+    assert [number for _, number in seen if number < 3] == [1, 2]
+
+
+async def test_what_a_dead_instance_had_in_hand_is_handled_by_another_and_in_order(redis: Redis, seen: Seen) -> None:
+    dead, living = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@2", seen)
+    async with running(dead):
+        await dead.inbox.receive([update(1), update(2), update(3, chat=8)])
+        await until(lambda: len(dead.begun) == 2, "one of each chat is in hand")
+    await living.inbox.receive([update(4)])  # stands in its chat's lane before the first is taken over
+    async with running(living):
+        await until(lambda: len(seen) == 4, "all are handled")
+    assert [number for _, number in seen if number != 3] == [1, 2, 4]
+    assert await left(redis) == 0
+
+
+async def test_what_a_living_instance_has_in_hand_stays_there_however_long_it_takes(redis: Redis, seen: Seen) -> None:
+    slow, other = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@2", seen)
+    async with running(slow):
+        await slow.inbox.receive([update(1)])
+        await until(lambda: slow.begun, "it is in hand")
+        async with running(other):
+            await asyncio.sleep(3 * module.ABANDONED_AFTER)  # nothing tells that nothing will happen
+            assert other.begun == []
+            slow.go.set()
+            await until(lambda: seen == [("imagebot@1", 1)], "it is handled")
+
+
+async def test_after_its_restart_an_instance_goes_on_with_what_it_had_in_hand(redis: Redis, seen: Seen) -> None:
+    before, after = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@1", seen)
+    async with running(before):
+        await before.inbox.receive([update(1), update(2)])
+        await until(lambda: before.begun, "it is in hand")
+    async with running(after):
+        await until(lambda: len(seen) == 2, "both are handled")
+    assert [number for _, number in seen] == [1, 2]
+
+
+async def test_an_update_that_kills_whoever_handles_it_is_given_up_in_the_end(redis: Redis, seen: Seen) -> None:
+    for _ in range(module.DELIVERIES):
+        instance = Instance(redis, "imagebot@1", seen, slow=True)
+        async with running(instance):
+            await instance.inbox.receive([update(1)])
+            await until(lambda: 1 in instance.begun, "it is begun with")  # noqa: B023 - called at once
+    survivor = Instance(redis, "imagebot@1", seen)
+    async with running(survivor):
+        await survivor.inbox.receive([update(3)])
+        await until(lambda: ("imagebot@1", 3) in seen, "its chat goes on")
+    assert 1 not in survivor.begun
+
+
+async def test_updates_of_an_older_release_are_handled_too(redis: Redis, seen: Seen) -> None:
+    await redis.xadd(redis_keys.INBOX, {"update": '{"update_id": 1, "message": {"chat": {"id": 7}}}'})
+    async with running(Instance(redis, "imagebot@1", seen)):
+        await until(lambda: seen == [("imagebot@1", 1)], "it is handled")

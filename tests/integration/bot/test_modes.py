@@ -1,0 +1,259 @@
+"""Several instances of the bot: standing by while one polls, or all taking what Telegram pushes."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from app.bot.webhook import BODY_MAX, SECRET_HEADER
+from app.core import redis_keys
+from app.core.settings import EXIT_CONFIG
+from tests.integration.bot.conftest import Scene
+from tests.integration.bot.harness import TOKEN, BotProcess, Person, picture, wait_until
+
+SECRET = "a-secret-of-webhook-tests"
+
+
+def text_of(update_id: int, person: int, text: str) -> dict[str, Any]:
+    """An update as Telegram pushes it."""
+    who = {"id": person, "first_name": "Vera", "is_bot": False, "language_code": "en"}
+    chat = {"id": person, "type": "private", "first_name": "Vera"}
+    message = {"message_id": update_id, "date": 1_700_000_000, "chat": chat, "from": who, "text": text}
+    return {"update_id": update_id, "message": message}
+
+
+def is_answered(person: Person, scene: Scene) -> None:
+    """A prompt is taken, and its picture comes once."""
+    person.say("a fox")
+    scene.worker.draw(scene.worker.waits_for_request(person), picture())
+    person.waits_for_pictures(1)
+    wait_until(lambda: scene.queue.client.xpending(redis_keys.EVENTS, "bot")["pending"] == 0, "all are acknowledged")
+    assert len(person.pictures()) == 1
+
+
+class TestPolling:
+    """One instance receives, the others stand by; all of them handle and deliver."""
+
+    def test_only_one_polls(self, own_scene: Scene) -> None:
+        own_scene.bot.until_logged("receiving updates")
+        other = own_scene.another_bot(2)
+        other.until_logged("standing by while imagebot@1 receives updates")
+        is_answered(own_scene.person(), own_scene)
+        assert own_scene.telegram.get("/control/outcomes")["getUpdates"].get("409") is None
+        assert "receiving updates\n" not in other.log().replace("imagebot@1 receives updates", "")
+
+    def test_when_it_is_killed_another_takes_over_and_it_stands_by_after_its_restart(self, own_scene: Scene) -> None:
+        own_scene.bot.until_logged("receiving updates")
+        other = own_scene.another_bot(2)
+        other.until_logged("standing by")
+        own_scene.bot.kill()
+        person = own_scene.person()
+        person.say("a hare")
+        other.until_logged("receiving updates")
+        own_scene.bot.start()
+        own_scene.bot.until_logged("standing by while imagebot@2 receives updates")
+        person.waits_for_text("On it!")
+        is_answered(own_scene.person(), own_scene)
+
+    def test_when_it_is_stopped_another_takes_over_at_once(self, own_scene: Scene) -> None:
+        own_scene.bot.until_logged("receiving updates")
+        other = own_scene.another_bot(2)
+        other.until_logged("standing by")
+        assert own_scene.bot.terminate() == 0
+        assert own_scene.queue.client.get(redis_keys.POLLER) != "imagebot@1"
+        other.until_logged("receiving updates")
+        is_answered(own_scene.person(), own_scene)
+
+    def test_who_lost_the_lock_stops_polling(self, own_scene: Scene) -> None:
+        own_scene.bot.until_logged("receiving updates")
+        own_scene.queue.client.set(redis_keys.POLLER, "imagebot@2", px=3000)
+        own_scene.bot.until_logged("standing by while imagebot@2 receives updates")
+        wait_until(lambda: not own_scene.telegram.get("/control/updates")["polling"], "it polls no more")
+        own_scene.bot.until_logged("receiving updates", times=2)  # the other has died
+        is_answered(own_scene.person(), own_scene)
+
+    def test_what_the_dead_one_had_in_hand_the_other_does_and_does_once(self, own_scene: Scene) -> None:
+        people = [own_scene.person() for _ in range(3)]
+        own_scene.bot.until_logged("receiving updates")
+        # The answers wait for flood control while the requests are queued already: there the bot dies.
+        own_scene.telegram.post("/control/faults", method="sendMessage", status=429, retry_after=60, times=3)
+        for person in people:
+            person.say("a fox")
+            own_scene.worker.waits_for_request(person)
+        own_scene.bot.kill()
+        other = own_scene.another_bot(2)
+        for person in people:
+            person.waits_for_text("On it!")
+        assert other.terminate() == 0
+        assert own_scene.queue.client.xlen(redis_keys.INBOX) == 0
+        assert [len(own_scene.worker.queued(person)) for person in people] == [1, 1, 1]
+        assert [len(person.texts()) for person in people] == [1, 1, 1]
+
+    def test_a_picture_that_the_dead_one_was_sending_comes_from_the_other(self, own_scene: Scene) -> None:
+        person = own_scene.person()
+        person.say("a fox")
+        request_id = own_scene.worker.waits_for_request(person)
+        person.waits_for_text("On it!")
+        own_scene.telegram.post("/control/faults", method="sendPhoto", status=429, retry_after=60)
+        own_scene.worker.draw(request_id, picture())
+        own_scene.bot.until_logged("flood control: sendPhoto")
+        own_scene.bot.kill()
+        own_scene.another_bot(2)
+        person.waits_for_pictures(1)
+        wait_until(lambda: person.texts() == [], "the status message is gone")
+        assert len(person.pictures()) == 1
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def address(bot: BotProcess) -> str:
+    return f"http://{bot.settings['webhook_listen']}/telegram"
+
+
+@pytest.fixture
+def hooked(own_scene: Scene) -> Iterator[Scene]:
+    """A scene whose bot takes a webhook."""
+    own_scene.bot.until_logged("receiving updates")
+    own_scene.bot.kill()
+    into_webhook_mode(own_scene.bot)
+    own_scene.bot.start()
+    own_scene.bot.until_logged("receiving updates", times=2)
+    yield own_scene
+    own_scene.telegram.post(f"/bot{TOKEN}/deleteWebhook")
+    assert SECRET not in own_scene.bot.log()
+
+
+def into_webhook_mode(bot: BotProcess) -> None:
+    listen = f"127.0.0.1:{_free_port()}"
+    bot.settings |= {
+        "bot_mode": "webhook",
+        "webhook_listen": listen,
+        "webhook_url": f"http://{listen}/telegram",
+        "webhook_secret": SECRET,
+    }
+
+
+def another_hooked(scene: Scene) -> BotProcess:
+    """A second instance beside the first; Telegram pushes to the first, the test to both."""
+    first = scene.bot.settings["webhook_url"]
+    other = scene.another_bot(2, webhook_listen=f"127.0.0.1:{_free_port()}", webhook_url=first)
+    other.until_logged("receiving updates")
+    return other
+
+
+def push(bot: BotProcess, update: dict[str, Any], secret: str = SECRET) -> int:
+    return httpx.post(address(bot), json=update, headers={SECRET_HEADER: secret}, timeout=60).status_code
+
+
+class TestWebhook:
+    """Every instance receives, handles and delivers."""
+
+    def test_pushed_updates_are_answered(self, hooked: Scene) -> None:
+        told = hooked.telegram.get(f"/bot{TOKEN}/getWebhookInfo")["result"]
+        assert told["url"] == hooked.bot.settings["webhook_url"]
+        is_answered(hooked.person(), hooked)
+
+    def test_nobody_but_telegram_is_listened_to(self, hooked: Scene) -> None:
+        update = text_of(5001, hooked.person().id, "a fox")
+        for secret in ("", "another-secret-of-webhook", SECRET[:-1], f"{SECRET}x", "\xff"):
+            given = {SECRET_HEADER.encode(): secret.encode("latin-1")}
+            assert httpx.post(address(hooked.bot), json=update, headers=given).status_code == 403
+        assert httpx.post(address(hooked.bot), json=update).status_code == 403
+        assert httpx.get(address(hooked.bot)).status_code == 405
+        assert hooked.queue.client.exists(redis_keys.received_update(5001)) == 0
+
+    def test_what_is_no_update_breaks_nothing(self, hooked: Scene) -> None:
+        for body, status in [
+            (b"", 400),
+            (b"{", 400),
+            (b"\xff\xfe", 400),
+            (b"[]", 400),
+            (b"{}", 400),
+            (b'{"update_id": "1"}', 400),
+            (b"x" * (BODY_MAX + 1), 413),
+            (b'{"update_id": 5002}', 200),
+            (b'{"update_id": 5003, "news": {"chat": {"id": "x"}, "from": []}}', 200),
+        ]:
+            answer = httpx.post(address(hooked.bot), content=body, headers={SECRET_HEADER: SECRET})
+            assert answer.status_code == status, body
+        wait_until(lambda: hooked.queue.client.xlen(redis_keys.INBOX) == 0, "the inbox is empty")
+        assert "Traceback" not in hooked.bot.log()
+
+    def test_an_update_that_comes_to_two_instances_is_handled_once(self, hooked: Scene) -> None:
+        other, person = another_hooked(hooked), hooked.person()
+        person.say("/start")
+        person.waits_for_text("I turn words into pictures")
+        for number in range(3):
+            for bot in (hooked.bot, other, other):
+                assert push(bot, text_of(5000 + number, person.id, f"fox {number}")) == 200
+        wait_until(lambda: len(hooked.worker.queued(person)) == 3, "all are queued")
+        wait_until(lambda: hooked.queue.client.xlen(redis_keys.INBOX) == 0, "the inbox is empty")
+        assert sorted(hooked.worker.queued(person)) == ["u5000", "u5001", "u5002"]
+
+    def test_what_one_took_and_did_not_handle_the_other_handles(self, hooked: Scene) -> None:
+        person = hooked.person()
+        hooked.telegram.post("/control/faults", method="sendMessage", status=429, retry_after=60)
+        person.say("a fox")
+        hooked.worker.waits_for_request(person)
+        hooked.bot.until_logged("flood control: sendMessage")
+        other = another_hooked(hooked)
+        hooked.bot.kill()
+        person.waits_for_text("On it!")
+        assert other.terminate() == 0
+        assert len(hooked.worker.queued(person)) == 1
+        assert len(person.texts()) == 1
+
+    def test_while_redis_is_away_telegram_is_asked_to_send_again(self, hooked: Scene) -> None:
+        person = hooked.person()
+        hooked.queue.stop()
+        assert push(hooked.bot, text_of(5001, person.id, "a hare")) == 503
+        person.say("a fox")
+        wait_until(lambda: hooked.telegram.get("/control/updates")["webhook_attempts"] > 0, "Telegram has tried")
+        hooked.queue.start()
+        hooked.worker.waits_for_request(person)
+        person.waits_for_text("On it!")
+        assert len(hooked.worker.queued(person)) == 1
+
+    def test_a_full_redis_is_a_polite_refusal(self, hooked: Scene) -> None:
+        person = hooked.person()
+        hooked.queue.client.config_set("maxmemory", "1mb")
+        try:
+            person.say("a fox")
+            person.waits_for_text("Too many people are waiting")
+        finally:
+            hooked.queue.client.config_set("maxmemory", "0")
+
+    def test_back_to_polling_and_nothing_is_lost_on_the_way(self, hooked: Scene) -> None:
+        assert hooked.bot.terminate() == 0
+        person = hooked.person()
+        person.say("a fox")
+        hooked.bot.settings["bot_mode"] = "polling"
+        hooked.bot.start()
+        person.waits_for_text("On it!")
+        assert hooked.telegram.get(f"/bot{TOKEN}/getWebhookInfo")["result"]["url"] == ""
+
+
+def test_a_webhook_without_address_and_secret_is_a_bad_setting(own_scene: Scene) -> None:
+    own_scene.bot.kill()
+    own_scene.bot.settings |= {"bot_mode": "webhook", "webhook_url": "", "webhook_secret": "short"}
+    own_scene.bot.start()
+    assert own_scene.bot.process.wait(60) == EXIT_CONFIG
+    told = own_scene.bot.log().splitlines()[-1]
+    assert "IMAGEBOT_WEBHOOK_URL" in told
+    assert "IMAGEBOT_WEBHOOK_SECRET" in told
+
+
+def test_a_webhook_that_telegram_refuses_is_told_and_tried_again(own_scene: Scene) -> None:
+    own_scene.bot.kill()
+    own_scene.telegram.post("/control/settings", webhook_https_only=True)
+    into_webhook_mode(own_scene.bot)
+    own_scene.bot.start()
+    own_scene.bot.until_logged("An HTTPS URL must be provided")
+    own_scene.telegram.post("/control/settings", webhook_https_only=False)
+    own_scene.bot.until_logged("receiving updates")
+    own_scene.telegram.post(f"/bot{TOKEN}/deleteWebhook")
