@@ -36,14 +36,15 @@ def test_what_is_no_prompt_gets_a_friendly_answer_and_is_not_queued(scene: Scene
     assert scene.worker.queued(boris) == []
 
 
-def test_ten_requests_a_minute_are_taken_and_the_refusal_says_how_long_to_wait(scene: Scene) -> None:
+def test_three_requests_at_a_time_and_ten_messages_a_minute_are_taken_and_the_refusal_says_why(scene: Scene) -> None:
     vera, other = scene.person(), scene.person()
     for number in range(11):
         vera.say(f"fox number {number}")
     assert "second" in vera.waits_for_text("catch my breath")
-    assert len(scene.worker.queued(vera)) == 10
+    assert len(scene.worker.queued(vera)) == 3
+    assert sum("3 pictures in the making" in text for text in vera.texts()) == 7
     other.say("a hare")
-    other.waits_for_text("pictures are ahead of yours")
+    other.waits_for_text("You are #")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_failure_is_told_and_takes_the_status_message_with_it(
     scene: Scene, reason: FailureReason, sentence: str
 ) -> None:
     person = scene.person()
-    person.say("a fox")
+    person.say(f"fox {person.id}")
     person.waits_for_text("On it!")
     scene.worker.fail(scene.worker.waits_for_request(person), reason)
     wait_until(lambda: len(person.texts()) == 1 and sentence in person.texts()[0], "one sentence is left")
@@ -73,21 +74,21 @@ def test_a_picture_too_long_for_a_photo_comes_as_a_document(scene: Scene) -> Non
 def test_an_update_that_telegram_sends_twice_is_answered_once(scene: Scene) -> None:
     person, other = scene.person(), scene.person()
     message_id = person.say("/help")
-    person.waits_for_text("Just send me a message")
+    person.waits_for_text("Words alone")
     chat = {"id": person.id, "type": "private", "first_name": "P"}
     sender = {"id": person.id, "is_bot": False, "first_name": "P", "language_code": "en"}
     update_id = max(int(str(key).split(":")[-1]) for key in scene.queue.client.scan_iter("imagebot:update:*"))
     message = {"message_id": message_id, "date": 0, "chat": chat, "from": sender, "text": "/help"}
     scene.telegram.post("/control/redeliver", update_id=update_id, message=message)
     other.say("/help")
-    other.waits_for_text("Just send me a message")
+    other.waits_for_text("Words alone")
     assert len(person.texts()) == 1
 
 
 def test_an_event_that_is_read_twice_sends_one_picture(scene: Scene) -> None:
     person, other = scene.person(), scene.person()
     for each in (person, other):
-        each.say("a fox")
+        each.say(f"fox {each.id}")
     request_id = scene.worker.waits_for_request(person)
     scene.worker.draw(request_id, picture())
     person.waits_for_pictures(1)
@@ -100,7 +101,7 @@ def test_an_event_that_is_read_twice_sends_one_picture(scene: Scene) -> None:
 
 def test_flood_control_errors_and_lost_connections_are_waited_out(scene: Scene) -> None:
     person = scene.person()
-    person.say("a fox")
+    person.say(f"fox {person.id}")
     request_id = scene.worker.waits_for_request(person)
     for fault in ({"status": 429, "retry_after": 1}, {"status": 502}, {"kind": "drop"}):
         scene.telegram.post("/control/faults", method="sendPhoto", chat_id=person.id, **fault)
@@ -112,7 +113,7 @@ def test_flood_control_errors_and_lost_connections_are_waited_out(scene: Scene) 
 def test_who_has_blocked_the_bot_is_dropped_and_others_go_on(scene: Scene) -> None:
     person, other = scene.person(), scene.person()
     for each in (person, other):
-        each.say("a fox")
+        each.say(f"fox {each.id}")
     requests = [scene.worker.waits_for_request(each) for each in (person, other)]
     person.post("block")
     for request_id in requests:

@@ -107,9 +107,17 @@ async def test_what_the_intake_refuses_it_has_told_itself(stage: Stage) -> None:
     assert await stage.hears("/batch a fox") == ""
 
 
+async def test_a_list_that_comes_too_early_may_be_sent_again(stage: Stage) -> None:
+    await stage.hears("/batch")
+    stage.intake.takes = False
+    await stage.hears("a fox\na hare")
+    stage.intake.takes = True
+    assert "2 pictures" in await stage.hears("a fox\na hare")
+
+
 async def test_commands_are_no_prompts_of_the_list(stage: Stage) -> None:
     await stage.hears("/batch")
-    assert "Just send me a message" in await stage.hears("/help")
+    assert "Words alone" in await stage.hears("/help")
     assert stage.intake.batches == []
 
 

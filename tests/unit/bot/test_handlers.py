@@ -62,8 +62,8 @@ def stage() -> Stage:
     [
         ("/start", "en", "I turn words into pictures"),
         ("/start", "ru", "Я превращаю слова в картинки"),
-        ("/help", "en", "up to 10 messages in 60 seconds"),
-        ("/help", "ru", "не больше 10 сообщений за 60 секунд"),
+        ("/help", "en", "Up to 10 requests in 60 seconds"),
+        ("/help", "ru", "Не больше 10 запросов за 60 секунд"),
         ("/start", "pt-br", "I turn words into pictures"),
         ("/nonsense", "en", "don't know this command"),
     ],

@@ -1,15 +1,22 @@
 # What the bot says in English. The same keys and variables as in the other languages (a test compares them).
 
 start =
-    Hi! I turn words into pictures.
+    Hi! I turn words into pictures, and change the pictures you have.
 
     Tell me what you would like to see, for example: “a red fox asleep in the snow, soft morning light”. It usually takes about half a minute.
-help =
-    Just send me a message that says what to draw: who or what, where, in what light or style. The more you tell, the closer I get.
 
-    I draw one picture for each message, and up to { $requests ->
-        [one] one message
-       *[other] { $requests } messages
+    Or send me a photo: with a few words under it I change it as you say; without, I show what I can do with it. /help tells the rest.
+help =
+    ✏️ Words alone: I draw what you describe. The more you tell, the closer I get.
+    🖼 A photo with words under it, or words in reply to any picture: I change it.
+    🧩 /merge: 2 to 10 photos become one picture.
+    ✨ /retouch: a portrait, retouched.  🔍 /upscale: a picture, enlarged.
+    📋 /batch: many prompts at once, one a line.
+    /status shows what is in the making, /cancel takes it back, /history shows your last pictures, /settings size, number and language.
+
+    Up to { $requests ->
+        [one] one request
+       *[other] { $requests } requests
     } in { $window ->
         [one] one second
        *[other] { $window } seconds
@@ -34,12 +41,6 @@ refused-spend = Today's paint is used up, for everybody. It is filled up again a
 refused-user-spend = You have used up your share of paint for today. It is filled up again at midnight (UTC).
 batch-open = Your last batch is still being drawn. Please send the next when it has ended.
 
-accepted = { $ahead ->
-        [0] On it! You're next.
-        [one] On it! One picture is ahead of yours.
-       *[other] On it! { $ahead } pictures are ahead of yours.
-    }
-drawing = Drawing…
 cancelled = Cancelled.
 
 failed-policy = I'm not allowed to draw this one. Try putting it differently.
