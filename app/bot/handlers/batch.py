@@ -38,8 +38,8 @@ async def handle_batch(
         await state.set_state(Listing.prompts)
         await message.answer(voice("batch-usage", limit=LIST_MAX))
         return
-    await _take(text, message, event_update, voice, intake, preferences)
-    await state.clear()
+    if await _take(text, message, event_update, voice, intake, preferences):
+        await state.clear()
 
 
 async def handle_list(
@@ -53,8 +53,8 @@ async def handle_list(
 ) -> None:
     """Take the list that was asked for."""
     text = await _text_of(bot, message)
-    await _take(text or "", message, event_update, voice, intake, preferences)
-    await state.clear()
+    if await _take(text or "", message, event_update, voice, intake, preferences):
+        await state.clear()
 
 
 async def handle_text_file(message: Message, voice: Voice) -> None:
@@ -82,7 +82,8 @@ async def _text_of(bot: Bot, message: Message, text: str | None = None) -> str |
 
 async def _take(
     text: str, message: Message, update: Update, voice: Voice, intake: Intake, preferences: Preferences
-) -> None:
+) -> bool:
+    """Take a list, or say why not; return whether it was taken, at least in part."""
     prompts = read_list(text)
     parameters = preferences.parameters()
     # Who writes the same line twice wants two pictures, not one picture twice.
@@ -93,6 +94,7 @@ async def _take(
     taken = await intake.batch(orders, Origin.of(update, message), voice)
     if taken:
         await message.reply(voice("batch-taken", count=taken))
+    return taken > 0
 
 
 def _is_text_file(document: Document | None) -> bool:

@@ -27,7 +27,7 @@ class RefusalsMiddleware(BaseMiddleware):
         except RefusedError as refusal:
             text = voice(refusal.key, **refusal.variables)
         except OutOfMemoryError:
-            text = voice("queue-full")
+            text = voice("refused-full")
         bot: Bot = data["bot"]
         chat: Chat | None = data.get("event_chat")
         if chat is not None:

@@ -11,6 +11,9 @@ import pytest
 from tests.integration.bot.harness import TOKEN, BotProcess, Person, RedisServer, Worker
 from tests.simulators.client import Simulator
 
+ADMIN = 5
+"""Runs the bot."""
+
 
 @dataclass
 class Scene:
@@ -36,6 +39,10 @@ class Scene:
     def person(self, language: str = "en") -> Person:
         """Someone who has not met the bot yet."""
         return Person(self.telegram, next(self._ids), language)
+
+    def admin(self) -> Person:
+        """The one who runs the bot."""
+        return Person(self.telegram, ADMIN)
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +77,7 @@ def _scene(directory: Path, telegram: Simulator, queue: RedisServer, cache: Redi
         queue_redis_url=queue.url,
         cache_redis_url=cache.url,
         media_url=f"file://{directory}",
+        admins=f"[{ADMIN}]",
     )
     scene = Scene(telegram, queue, cache, Worker(queue, f"file://{directory}"), bot, directory)
     yield scene
