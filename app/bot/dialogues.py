@@ -24,7 +24,7 @@ _LOOK_AGAIN: Final = 0.05
 
 
 class Editing(StatesGroup):
-    """``/edit``: the picture, then what to change. Data: ``picture``, a media key."""
+    """``/edit``: the picture, then what to change. Data: ``picture``, a media key, or ``instruction``, if known."""
 
     picture = State()
     instruction = State()

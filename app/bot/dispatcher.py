@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from aiogram import Dispatcher, F, Router
-from aiogram.enums import ChatType
+from aiogram import Dispatcher, Router
 from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage
 
+from app.bot.filters import is_private
 from app.bot.handlers import (
     admin,
     batch,
@@ -49,9 +49,8 @@ def make_dispatcher(
     dispatcher.update.outer_middleware(RefusalsMiddleware())
     dispatcher.update.outer_middleware(BansMiddleware(users))
     private = Router(name="private chats")
-    private.message.filter(F.chat.type == ChatType.PRIVATE)
-    private.callback_query.filter(F.message.chat.type == ChatType.PRIVATE)
-    private.my_chat_member.filter(F.chat.type == ChatType.PRIVATE)
+    for observer in (private.message, private.callback_query, private.my_chat_member):
+        observer.filter(is_private)
     private.include_routers(
         photo.make_album_router(),
         start.make_router(),

@@ -1,12 +1,24 @@
-"""What a message is, for handlers that want only some.
+"""What an event is, for handlers that want only some.
 
 Coroutines, because aiogram runs any other function (and every ``F.…``) in a thread.
 """
 
-from aiogram.types import Message, Update
+from aiogram.enums import ChatType
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 
 from app.bot.albums import album_of
 from app.bot.photos import picture_in
+
+
+async def is_private(event: Message | CallbackQuery | ChatMemberUpdated) -> bool:
+    """Whether it happens between one person and the bot."""
+    message = event.message if isinstance(event, CallbackQuery) else event
+    return message is not None and message.chat.type == ChatType.PRIVATE
+
+
+async def is_command(message: Message) -> bool:
+    """Whether it is a command."""
+    return _is_command(message.text)
 
 
 async def brings_words(message: Message) -> bool:

@@ -1,8 +1,9 @@
 """Text -> picture."""
 
-from aiogram import F, Router
+from aiogram import Router
 from aiogram.types import Message, Update
 
+from app.bot.filters import brings_words, is_command
 from app.bot.intake import Intake, Order, Origin
 from app.bot.preferences import Preferences
 from app.bot.prompts import clean_prompt
@@ -31,7 +32,7 @@ async def handle_anything_else(message: Message, voice: Voice) -> None:
 def make_router() -> Router:
     """Return this module's handlers; they take what no router before them wanted."""
     router = Router(name="create")
-    router.message.register(handle_unknown_command, F.text.startswith("/"))
-    router.message.register(handle_create, F.text)
+    router.message.register(handle_unknown_command, is_command)
+    router.message.register(handle_create, brings_words)
     router.message.register(handle_anything_else)
     return router

@@ -35,7 +35,7 @@ async def handle_edit_start(
     """``/edit``, alone, under a photo, or in reply to a picture, with or without the instruction."""
     picture = await photos.of(message, message.reply_to_message)
     if picture is None:
-        await state.clear()
+        await state.set_data({"instruction": clean_prompt(command.args)} if command.args else {})
         await state.set_state(Editing.picture)
         await message.answer(voice("edit-photo"))
     elif command.args is None:
@@ -57,7 +57,7 @@ async def handle_edit_picture(
     message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
 ) -> None:
     """A photo with a caption, or the one that was asked for."""
-    prompt = clean_prompt(message.caption) if message.caption else None
+    prompt = clean_prompt(message.caption) if message.caption else (await state.get_data()).get("instruction")
     picture = await photos.of(message)
     if picture is None:
         return

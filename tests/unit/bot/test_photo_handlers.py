@@ -204,6 +204,12 @@ async def test_edit_with_words_in_reply_to_a_picture_asks_for_nothing(stage: Sta
     assert stage.ordered() == (Operation.EDIT, "make it winter", ("replied",))
 
 
+async def test_edit_with_words_asks_for_the_picture_only(stage: Stage) -> None:
+    assert "Send me the picture" in (await stage.hears("/edit make it winter"))[0]
+    assert await stage.sees("photo") == []
+    assert stage.ordered() == (Operation.EDIT, "make it winter", ("photo",))
+
+
 async def test_edit_may_be_the_caption(stage: Stage) -> None:
     assert await stage.sees("photo", "/edit make it winter") == []
     assert stage.ordered() == (Operation.EDIT, "make it winter", ("photo",))
