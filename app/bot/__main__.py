@@ -30,7 +30,7 @@ from app.bot.intake import Intake
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
 from app.bot.pacing import Pacing
-from app.bot.photos import Photos
+from app.bot.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
 from app.bot.picture_sender import PictureSender
 from app.bot.polling import Polling
 from app.bot.settings import BotSettings
@@ -95,6 +95,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
 
     requests, conversations = RequestStore(redis), Conversations(redis)
     limiter = RateLimiter(cache_url, settings.rate_limit_max_requests, settings.rate_limit_window, **credentials)
+    picture_limiter = RateLimiter(cache_url, PICTURES_MAX, PICTURES_WINDOW, name="pictures:", **credentials)
     updates, leftovers, answers = Lanes(UPDATES_AT_ONCE), Lanes(LEFTOVERS_AT_ONCE), Lanes(ANSWERS_AT_ONCE)
     stack.push_async_callback(_drain, updates, leftovers, answers)
     endpoints = {**DEFAULT_ENDPOINTS, **settings.models}
@@ -130,7 +131,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         users,
         storage=dialogue_storage(redis),
         isolation=OneAtATime(redis),
-        photos=Photos(bot, media, requests),
+        photos=Photos(bot, media, requests, picture_limiter),
         albums=albums,
         menus=menus,
         broadcasts=broadcasts,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ from app.bot.keyboards import ResultButton
 from app.bot.normal_form import normalise
 from app.bot.refusals import RefusedError
 from app.core.media import MediaStore
+from app.core.rate_limit import RateLimiter
 from app.core.requests import RequestStore
 
 BYTES_MAX: Final = 20 * 1024 * 1024
 """Bytes of a file; Telegram lets a bot download no more."""
+PICTURES_MAX: Final = 30
+PICTURES_WINDOW: Final = 60
+"""Pictures that are taken in from one person in so many seconds: three full albums."""
 DOWNLOADS_AT_ONCE: Final = 8
 """Files in memory at a time."""
 
@@ -31,33 +36,36 @@ _UNTOLD_TYPES: Final = (None, "", "application/octet-stream")
 class PictureFile:
     """A file at Telegram that says it is a picture; ``size`` in bytes if Telegram told it.
 
-    ``is_checked``: Telegram itself has made a photo of it, so that it surely is one.
+    ``is_checked``: Telegram itself has made a photo of it, so that it surely is one. ``user_id``: who shows it.
     """
 
+    user_id: int
     file_id: str
     size: int | None
     is_checked: bool
 
 
 def picture_in(message: Message) -> PictureFile | None:
-    """Return the picture that a message brings, as a photo or as a document."""
+    """Return the picture that a message of a private chat brings, as a photo or as a document."""
     if message.photo:
         largest = max(message.photo, key=lambda size: size.width * size.height)
-        return PictureFile(largest.file_id, largest.file_size, is_checked=True)
+        return PictureFile(message.chat.id, largest.file_id, largest.file_size, is_checked=True)
     document = message.document
     if document is None or message.animation is not None:
         return None
     kind = document.mime_type
     if kind in _UNTOLD_TYPES or str(kind).startswith("image/"):
-        return PictureFile(document.file_id, document.file_size, is_checked=False)
+        return PictureFile(message.chat.id, document.file_id, document.file_size, is_checked=False)
     return None
 
 
 class Photos:
     """Takes pictures in: downloads, checks, normalises and stores them."""
 
-    def __init__(self, bot: Bot, media: MediaStore, requests: RequestStore) -> None:
+    def __init__(self, bot: Bot, media: MediaStore, requests: RequestStore, limiter: RateLimiter) -> None:
+        """``limiter`` counts pictures: they cost something long before there is a request to count."""
         self._bot = bot
+        self._limiter = limiter
         self._media = media
         self._requests = requests
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
@@ -88,8 +96,11 @@ class Photos:
         """Return the media key of the picture in normal form; the same picture gets the same key.
 
         Raises:
-            RefusedError: the file is too large, can't be had, or is no picture that the bot can use.
+            RefusedError: the file is too large, can't be had, or is no picture that the bot can use; or the person
+                has sent too many.
         """
+        if wait := await self._limiter.hit(file.user_id):
+            raise RefusedError("rate-limited", seconds=math.ceil(wait))
         async with self._downloads:
             try:
                 data = await download(self._bot, file.file_id, file.size, BYTES_MAX)

@@ -21,17 +21,21 @@ class RateLimiter:
         redis_url: str,
         requests: int = RATE_LIMIT_MAX_REQUESTS,
         window: int = RATE_LIMIT_WINDOW,
+        name: str = "",
         **redis_options: Any,
     ) -> None:
+        """``name`` keeps what is counted here apart from what others count."""
         storage = RedisStorage(
             f"async+{redis_url}", implementation="redispy", key_prefix="imagebot:limits", **redis_options
         )
         self._limiter = MovingWindowRateLimiter(storage)
         self._limit = RateLimitItemPerSecond(requests, window)
+        self._name = name
 
     async def hit(self, user_id: int) -> float:
         """Count a request; return 0 if it is allowed, else the seconds until the next one will be."""
-        if await self._limiter.hit(self._limit, str(user_id)):
+        counted = f"{self._name}{user_id}"
+        if await self._limiter.hit(self._limit, counted):
             return 0.0
-        stats = await self._limiter.get_window_stats(self._limit, str(user_id))
+        stats = await self._limiter.get_window_stats(self._limit, counted)
         return max(1.0, stats.reset_time - time.time())

@@ -21,6 +21,7 @@ from app.bot.refusals import RefusedError
 from app.bot.texts import Texts, Voice
 from app.core.media import MediaStore
 from app.core.operations import Operation
+from app.core.rate_limit import RateLimiter
 from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
 
 
@@ -31,7 +32,7 @@ def jpeg(colour: str = "green") -> bytes:
 
 
 def file(file_id: str = "f", size: int | None = None) -> PictureFile:
-    return PictureFile(file_id, size, is_checked=False)
+    return PictureFile(12345, file_id, size, is_checked=False)
 
 
 class Requests(RequestStore):
@@ -44,14 +45,25 @@ class Requests(RequestStore):
         return self.records.get(request_id)
 
 
+class Limiter(RateLimiter):
+    """Lets everything pass, or says how long to wait."""
+
+    def __init__(self) -> None:
+        self.wait = 0.0
+
+    async def hit(self, user_id: int) -> float:
+        return self.wait
+
+
 class Place:
     """A bot with files, and a store."""
 
     def __init__(self, directory: Path) -> None:
         self.bot = MockBot(Dispatcher())
         self.media = MediaStore(f"file://{directory}")
+        self.limiter = Limiter()
         self.records: dict[str, RequestRecord] = {}
-        self.photos = Photos(self.bot, self.media, Requests(self.records))
+        self.photos = Photos(self.bot, self.media, Requests(self.records), self.limiter)
         self.failures: list[Exception] = []
         stream = self.bot.session.stream_content
 
@@ -102,6 +114,12 @@ async def test_one_bad_picture_spoils_the_set(place: Place) -> None:
 
 async def test_what_says_that_it_is_too_large_is_not_even_asked_for(place: Place) -> None:
     assert await place.refusal(file(size=BYTES_MAX + 1)) == "photo-too-large"
+    assert len(place.bot.requests) == 0
+
+
+async def test_too_many_pictures_are_not_asked_for_either(place: Place) -> None:
+    place.limiter.wait = 12.3
+    assert await place.refusal(file()) == "rate-limited"
     assert len(place.bot.requests) == 0
 
 
@@ -192,7 +210,7 @@ def test_the_largest_size_of_a_photo_is_taken() -> None:
         for name, side in (("small", 90), ("large", 1280), ("middle", 320))
     ]
     message = MockMessagePhoto().model_copy(update={"photo": sizes})
-    assert picture_in(message) == PictureFile("large", 1280, is_checked=True)
+    assert picture_in(message) == PictureFile(12345, "large", 1280, is_checked=True)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +221,7 @@ def test_the_largest_size_of_a_photo_is_taken() -> None:
 def test_documents_that_may_be_pictures_are_looked_at(mime_type: str | None, taken: bool) -> None:
     document = Document(file_id="d", file_unique_id="d", mime_type=mime_type, file_size=5)
     found = picture_in(MockMessageDocument().model_copy(update={"document": document}))
-    assert found == (PictureFile("d", 5, is_checked=False) if taken else None)
+    assert found == (PictureFile(12345, "d", 5, is_checked=False) if taken else None)
 
 
 def test_texts_and_animations_bring_no_picture() -> None:
