@@ -133,15 +133,20 @@ class Person:
 
     def waits_for_answer(self, part: str) -> None:
         """Wait until a pressed button is answered so."""
-        wait_until(
-            lambda: any(part in (answer.get("text") or "") for answer in self._chat()["answers"]),
-            f"a button is answered with {part!r}",
-        )
+        wait_until(lambda: any(part in text for text in self.answers()), f"a button is answered with {part!r}")
+
+    def answers(self) -> list[str]:
+        """What pressed buttons were answered with; empty texts too."""
+        return [answer.get("text") or "" for answer in self._chat()["answers"]]
 
     def waits_for_message(self, having: str) -> dict[str, Any]:
         """Wait until the bot has sent a ``photo``, ``document`` or ``text``, and give the last."""
         found = wait_until(lambda: [message for message in self.seen() if message[having]], f"a {having}")
         return cast(dict[str, Any], found[-1])
+
+    def waits_for_edit(self) -> None:
+        """Wait until the bot has changed a message."""
+        wait_until(lambda: any(message["edited"] for message in self.seen()), "a message is changed")
 
     def post(self, action: str) -> None:
         """Do something else, such as ``block``."""
@@ -152,7 +157,7 @@ class Person:
         return [message for message in self._chat()["messages"] if message["from_bot"] and not message["deleted"]]
 
     def _chat(self) -> dict[str, Any]:
-        return self._telegram.get(f"{self._path}/chat", after=0)
+        return cast(dict[str, Any], self._telegram.get(f"{self._path}/chat", after=0))
 
     def texts(self) -> list[str]:
         """The texts among it."""
@@ -212,6 +217,7 @@ class Worker:
     async def _submit(self, request_id: str) -> None:
         async with AsyncRedis.from_url(self._redis.url, decode_responses=True) as redis:
             store, lease = RequestStore(redis), await _lease(redis, request_id)
+            await redis.lrem("rq:queue:img_queue", 0, request_id)
             await store.begin_submit(request_id, lease, 1)
             await store.submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
 

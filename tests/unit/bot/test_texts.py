@@ -52,17 +52,16 @@ def test_every_reason_to_fail_has_a_sentence(locale: str, reason: FailureReason)
 
 
 @pytest.mark.parametrize(
-    ("ahead", "russian"),
+    ("count", "russian"),
     [
-        (0, "Ваша картинка следующая."),
-        (1, "Перед вами 1 картинка."),
-        (3, "Перед вами 3 картинки."),
-        (11, "Перед вами 11 картинок."),
-        (21, "Перед вами 21 картинка."),
+        (1, "готова 1 картинка"),
+        (3, "готовы 3 картинки"),
+        (11, "готово 11 картинок"),
+        (21, "готова 21 картинка"),
     ],
 )
-def test_russian_counts_properly(ahead: int, russian: str) -> None:
-    assert Texts().say("ru", "accepted", ahead=ahead) == f"Принято! {russian}"
+def test_russian_counts_properly(count: int, russian: str) -> None:
+    assert Texts().say("ru", "batch-summary-done", count=count) == f"✅ {russian}"
 
 
 @pytest.mark.parametrize(
@@ -74,4 +73,4 @@ def test_the_language_follows_telegram_s(code: str | None, locale: str) -> None:
 
 def test_a_missing_variable_is_an_error_not_a_hole_in_the_text() -> None:
     with pytest.raises(KeyError):
-        Texts().say("en", "accepted")
+        Texts().say("en", "rate-limited")

@@ -1,0 +1,138 @@
+"""People press buttons of the real bot."""
+
+import pytest
+
+from app.core import redis_keys
+from tests.integration.bot.conftest import Scene
+from tests.integration.bot.harness import Person, picture, wait_until
+
+
+def drawn(scene: Scene, person: Person, data: bytes | None = None) -> str:
+    """Let a person have a picture of their own; give the request's id."""
+    person.say(f"fox {person.id}")
+    request_id = scene.worker.waits_for_request(person)
+    scene.worker.draw(request_id, data or picture())
+    person.waits_for_pictures(1)
+    return request_id
+
+
+def test_again_brings_another_picture_of_the_same(scene: Scene) -> None:
+    person = scene.person()
+    drawn(scene, person)
+    person.press(person.waits_for_message("photo"), "🔄 Again")
+    scene.worker.draw(scene.worker.waits_for_request(person), picture(colour="red"))
+    person.waits_for_pictures(2)
+    assert len(set(person.pictures())) == 2
+
+
+def test_the_same_words_bring_the_same_picture_without_another_upload(scene: Scene) -> None:
+    person, other = scene.person(), scene.person()
+    drawn(scene, person)
+    other.say(f"fox {person.id}")
+    other.waits_for_pictures(1)
+    assert other.waits_for_message("photo")["photo"] == person.waits_for_message("photo")["photo"]
+    assert scene.worker.queued(other) == []
+
+
+def test_whoever_asks_for_what_is_just_being_drawn_gets_it_too(scene: Scene) -> None:
+    person, other = scene.person(), scene.person()
+    person.say(f"fox {person.id}")
+    request_id = scene.worker.waits_for_request(person)
+    other.say(f"fox {person.id}")
+    other.waits_for_text("On it!")
+    scene.worker.draw(request_id, picture())
+    for each in (person, other):
+        each.waits_for_pictures(1)
+    assert scene.worker.queued(other) == []
+
+
+def test_edit_leads_to_an_edited_picture(scene: Scene) -> None:
+    person = scene.person()
+    drawn(scene, person)
+    person.press(person.waits_for_message("photo"), "✏️ Edit")
+    wait_until(lambda: person.texts(), "the bot asks what to change")
+    person.say(f"make it blue {person.id}")
+    request_id = scene.worker.waits_for_request(person)
+    scene.worker.draw(request_id, picture(colour="blue"))
+    person.waits_for_pictures(2)
+
+
+def test_the_file_is_what_was_drawn_to_the_last_byte(scene: Scene) -> None:
+    person, original = scene.person(), picture(640, 480)
+    drawn(scene, person, original)
+    person.press(person.waits_for_message("photo"), "📄 File")
+    document = person.waits_for_message("document")
+    assert original in person.pictures()
+    person.press(person.waits_for_message("photo"), "📄 File")
+    wait_until(lambda: len(person.pictures()) == 3, "it comes again")
+    assert person.waits_for_message("document")["document"]["file_id"] == document["document"]["file_id"]
+
+
+def test_a_queued_request_is_cancelled_by_its_owner_only(scene: Scene) -> None:
+    person, stranger = scene.person(), scene.person()
+    person.say(f"fox {person.id}")
+    status = person.waits_for_message("text")
+    [request_id] = wait_until(lambda: scene.worker.queued(person), "it is queued")
+    stranger.say("/help")
+    stranger.forge(stranger.waits_for_message("text")["message_id"], f"x:{request_id}:0")
+    stranger.waits_for_answer("This button has had its day")
+    assert scene.worker.queued(person) == [request_id]
+    person.press(status, "Cancel")
+    person.waits_for_answer("Cancelled.")
+    wait_until(lambda: person.texts() == ["Cancelled."], "the status message is gone")
+    assert scene.worker.queued(person) == []
+
+
+@pytest.mark.parametrize("data", ["r:again:u1:0", "h:7", "x:u1:1", "xx", "\u202er:\u0000", "🦊"])
+def test_a_forged_button_is_answered_politely(scene: Scene, data: str) -> None:
+    person = scene.person()
+    person.say("/help")
+    person.forge(person.waits_for_message("text")["message_id"], data)
+    wait_until(person.answers, "the button is answered")
+    assert scene.worker.queued(person) == []
+    assert "Traceback" not in scene.bot.log()
+
+
+def test_history_turns_its_pages(scene: Scene) -> None:
+    person = scene.person()
+    drawn(scene, person)
+    newest = person.waits_for_message("photo")["photo"]
+    person.press(person.waits_for_message("photo"), "🎲 Variation")
+    scene.worker.draw(scene.worker.waits_for_request(person), picture(colour="red"))
+    person.waits_for_pictures(2)
+    person.say("/history")
+    person.waits_for_pictures(3)
+    page = person.waits_for_message("photo")
+    assert page["caption"].startswith("1 of 2")
+    person.press(page, "Older ▶")
+    wait_until(lambda: person.waits_for_message("photo")["photo"] == newest, "the older picture is shown")
+    assert person.waits_for_message("photo")["caption"].startswith("2 of 2")
+
+
+def test_status_lists_and_cancels(scene: Scene) -> None:
+    person = scene.person("ru")
+    person.say(f"лиса {person.id}")
+    scene.worker.waits_for_request(person)
+    person.say("/status")
+    person.waits_for_text("Ваши запросы:")
+    [listed] = [message for message in person.seen() if "Ваши запросы:" in (message["text"] or "")]
+    person.press(listed, "✖ 1")
+    person.waits_for_text("Для вас сейчас ничего не рисуется")
+    person.waits_for_text("Отменено.")
+    assert scene.worker.queued(person) == []
+
+
+def test_many_status_messages_stay_within_telegram_s_limits(own_scene: Scene) -> None:
+    people = [own_scene.person() for _ in range(40)]
+    for person in people:
+        person.say(f"fox {person.id}")
+    for person in people:
+        person.waits_for_text("On it!")
+    own_scene.worker.submit(own_scene.worker.waits_for_request(people[0]))
+    own_scene.queue.client.lpop("rq:queue:img_queue", 20)
+    for person in people[-20:]:  # the last of them stand twenty places further ahead now
+        person.waits_for_edit()
+    people[0].waits_for_text("Drawing…")
+    outcomes = own_scene.telegram.get("/control/outcomes")
+    assert not any("429" in codes for codes in outcomes.values())
+    assert own_scene.queue.client.zcard(redis_keys.STATUS_WAITING) == len(people) - 1
