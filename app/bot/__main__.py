@@ -61,8 +61,6 @@ ANSWERS_AT_ONCE: Final = 20
 """Answers in hand at a time; Telegram takes about 30 messages a second."""
 EDITS_AT_ONCE: Final = 20
 """Edits of status messages in hand at a time."""
-MESSAGES_PER_SECOND: Final = 28.0
-"""Messages to all chats together; Telegram's limit is about 30."""
 DRAIN: Final = 3.0
 """Seconds that what is in hand gets to end when the bot is told to stop; what does not is done after the restart."""
 
@@ -99,7 +97,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     updates, leftovers, answers = Lanes(UPDATES_AT_ONCE), Lanes(LEFTOVERS_AT_ONCE), Lanes(ANSWERS_AT_ONCE)
     stack.push_async_callback(_drain, updates, leftovers, answers)
     endpoints = {**DEFAULT_ENDPOINTS, **settings.models}
-    pacing = Pacing(redis, MESSAGES_PER_SECOND)
+    pacing = Pacing(redis, settings.telegram_messages_per_second)
     bot.session.middleware(pacing)
     forecast = Forecast(redis, endpoints, settings.fal_concurrency)
     edits = Lanes(EDITS_AT_ONCE)

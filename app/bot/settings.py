@@ -38,6 +38,8 @@ class BotSettings(CoreSettings):
     bot_name: str = "imagebot@1"
     telegram_token: Annotated[SecretStr, AfterValidator(_looks_like_a_token)]
     telegram_api_url: HttpUrl = HttpUrl("https://api.telegram.org")
+    telegram_messages_per_second: Annotated[float, Field(gt=0)] = 28.0
+    """Messages to all chats together, over all instances; Telegram takes about 30, or 1,000 from who pays for it."""
     rate_limit_window: PositiveInt = RATE_LIMIT_WINDOW
     rate_limit_max_requests: PositiveInt = RATE_LIMIT_MAX_REQUESTS
     open_requests_max: PositiveInt = 3
