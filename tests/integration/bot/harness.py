@@ -176,6 +176,11 @@ class Person:
         )
         return str(answer)
 
+    def waits_for_message_with(self, part: str) -> dict[str, Any]:
+        """Wait until the bot says something, and give the whole message."""
+        self.waits_for_text(part)
+        return next(message for message in reversed(self.seen()) if part in (message["text"] or ""))
+
     def waits_for_pictures(self, count: int) -> None:
         """Wait until so many pictures have come."""
         wait_until(lambda: len(self.pictures()) >= count, f"{count} pictures")

@@ -18,6 +18,7 @@ from app.bot.tasks import end
 from app.bot.texts import Texts
 from app.bot.users import Users
 from app.core import redis_keys
+from tests.integration.bot.conftest import Scene
 from tests.integration.bot.harness import RedisServer
 
 ADMIN, DRAFT, PROGRESS = 500, 31, 32
@@ -207,3 +208,46 @@ async def test_an_admin_who_deleted_the_progress_message_stops_nothing(instance:
     await _start(instance)
     await instance.broadcaster.send()
     assert len(instance.got_it()) == len(PEOPLE)
+
+
+def test_a_broadcast_outlives_a_killed_bot_and_flood_control(own_scene: Scene) -> None:
+    own_scene.telegram.post("/control/settings", rate_limits=False)
+    people = [own_scene.person() for _ in range(25)]
+    admin = own_scene.admin()
+    for person in people:
+        person.say("/start")
+    for person in people:
+        person.waits_for_text("I turn words into pictures")
+    people[3].post("block")
+    admin.say("/broadcast We are back!")
+    question = admin.waits_for_message_with("Shall I send this")
+    for person, seconds in ((people[20], 1), (people[10], 30)):
+        fault = {"method": "copyMessage", "status": 429, "retry_after": seconds}
+        own_scene.telegram.post("/control/faults", chat_id=person.id, **fault)
+    admin.press(question, "Send")
+    admin.waits_for_answer("On its way")
+    own_scene.bot.until_logged("flood control: copyMessage waits 30 s")
+    own_scene.bot.kill()
+    own_scene.bot.start()
+    admin.waits_for_text("Done: ")
+    copies = Counter({person.id: person.texts().count("We are back!") for person in people})
+    assert copies.pop(people[3].id) == 0
+    assert set(copies.values()) == {1}
+    assert own_scene.bot.terminate() == 0
+
+
+def test_a_broadcast_can_be_stopped(own_scene: Scene) -> None:
+    own_scene.telegram.post("/control/settings", rate_limits=False)
+    people = [own_scene.person() for _ in range(3)]
+    admin = own_scene.admin()
+    for person in people:
+        person.say("/start")
+        person.waits_for_text("I turn words into pictures")
+    admin.say("/broadcast We are back!")
+    question = admin.waits_for_message_with("Shall I send this")
+    own_scene.telegram.post("/control/faults", method="copyMessage", status=429, retry_after=1)
+    admin.press(question, "Send")
+    admin.press(admin.waits_for_message_with("Sending: "), "Stop")
+    admin.waits_for_answer("Stopping")
+    admin.waits_for_text("Stopped: ")
+    assert sum("We are back!" in person.texts() for person in people) < len(people)
