@@ -66,7 +66,10 @@ def simulator() -> Iterator[Simulator]:
 
 
 @contextmanager
-def _scene(directory: Path, telegram: Simulator, queue: RedisServer, cache: RedisServer) -> Iterator[Scene]:
+def make_scene(
+    directory: Path, telegram: Simulator, queue: RedisServer, cache: RedisServer, **settings: str
+) -> Iterator[Scene]:
+    """A bot that is just starting, with these settings besides, and nobody has met."""
     telegram.post("/control/reset")
     queue.client.flushall()
     cache.client.flushall()
@@ -78,6 +81,7 @@ def _scene(directory: Path, telegram: Simulator, queue: RedisServer, cache: Redi
         cache_redis_url=cache.url,
         media_url=f"file://{directory}",
         admins=f"[{ADMIN}]",
+        **settings,
     )
     scene = Scene(telegram, queue, cache, Worker(queue, f"file://{directory}"), bot, directory)
     yield scene
@@ -94,7 +98,7 @@ def scene(
     cache_server: RedisServer,
 ) -> Iterator[Scene]:
     """A bot for all tests of a module; each has people of its own."""
-    with _scene(tmp_path_factory.mktemp("scene"), simulator, queue_server, cache_server) as scene:
+    with make_scene(tmp_path_factory.mktemp("scene"), simulator, queue_server, cache_server) as scene:
         scene.telegram.post("/control/settings", rate_limits=False)
         yield scene
 
@@ -104,5 +108,5 @@ def own_scene(
     tmp_path: Path, simulator: Simulator, queue_server: RedisServer, cache_server: RedisServer
 ) -> Iterator[Scene]:
     """A bot, just starting, that a test may kill."""
-    with _scene(tmp_path, simulator, queue_server, cache_server) as scene:
+    with make_scene(tmp_path, simulator, queue_server, cache_server) as scene:
         yield scene

@@ -2,6 +2,8 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +12,9 @@ import pytest
 from app.bot.webhook import BODY_MAX, SECRET_HEADER
 from app.core import redis_keys
 from app.core.settings import EXIT_CONFIG
-from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import TOKEN, BotProcess, Person, picture, wait_until
+from tests.integration.bot.conftest import Scene, make_scene
+from tests.integration.bot.harness import TOKEN, BotProcess, Person, RedisServer, picture, wait_until
+from tests.simulators.client import Simulator
 
 SECRET = "a-secret-of-webhook-tests"
 
@@ -70,7 +73,6 @@ class TestPolling:
         own_scene.bot.until_logged("receiving updates")
         own_scene.queue.client.set(redis_keys.POLLER, "imagebot@2", px=3000)
         own_scene.bot.until_logged("standing by while imagebot@2 receives updates")
-        wait_until(lambda: not own_scene.telegram.get("/control/updates")["polling"], "it polls no more")
         own_scene.bot.until_logged("receiving updates", times=2)  # the other has died
         is_answered(own_scene.person(), own_scene)
 
@@ -80,7 +82,7 @@ class TestPolling:
         # The answers wait for flood control while the requests are queued already: there the bot dies.
         own_scene.telegram.post("/control/faults", method="sendMessage", status=429, retry_after=60, times=3)
         for person in people:
-            person.say("a fox")
+            person.say(f"a fox for {person.id}")
             own_scene.worker.waits_for_request(person)
         own_scene.bot.kill()
         other = own_scene.another_bot(2)
@@ -115,27 +117,44 @@ def address(bot: BotProcess) -> str:
     return f"http://{bot.settings['webhook_listen']}/telegram"
 
 
-@pytest.fixture
-def hooked(own_scene: Scene) -> Iterator[Scene]:
-    """A scene whose bot takes a webhook."""
-    own_scene.bot.until_logged("receiving updates")
-    own_scene.bot.kill()
-    into_webhook_mode(own_scene.bot)
-    own_scene.bot.start()
-    own_scene.bot.until_logged("receiving updates", times=2)
-    yield own_scene
-    own_scene.telegram.post(f"/bot{TOKEN}/deleteWebhook")
-    assert SECRET not in own_scene.bot.log()
-
-
-def into_webhook_mode(bot: BotProcess) -> None:
+def webhook_settings() -> dict[str, str]:
     listen = f"127.0.0.1:{_free_port()}"
-    bot.settings |= {
+    return {
         "bot_mode": "webhook",
         "webhook_listen": listen,
         "webhook_url": f"http://{listen}/telegram",
         "webhook_secret": SECRET,
     }
+
+
+@contextmanager
+def _hooked(directory: Path, telegram: Simulator, queue: RedisServer, cache: RedisServer) -> Iterator[Scene]:
+    with make_scene(directory, telegram, queue, cache, **webhook_settings()) as scene:
+        scene.bot.until_logged("receiving updates")
+        yield scene
+        scene.telegram.post(f"/bot{TOKEN}/deleteWebhook")
+        assert SECRET not in scene.bot.log()
+
+
+@pytest.fixture(scope="class")
+def hooked(
+    tmp_path_factory: pytest.TempPathFactory,
+    simulator: Simulator,
+    queue_server: RedisServer,
+    cache_server: RedisServer,
+) -> Iterator[Scene]:
+    """A bot with a webhook, for all tests of a class."""
+    with _hooked(tmp_path_factory.mktemp("hooked"), simulator, queue_server, cache_server) as scene:
+        yield scene
+
+
+@pytest.fixture
+def own_hooked(
+    tmp_path: Path, simulator: Simulator, queue_server: RedisServer, cache_server: RedisServer
+) -> Iterator[Scene]:
+    """A bot with a webhook that a test may kill."""
+    with _hooked(tmp_path, simulator, queue_server, cache_server) as scene:
+        yield scene
 
 
 def another_hooked(scene: Scene) -> BotProcess:
@@ -176,8 +195,8 @@ class TestWebhook:
             (b"{}", 400),
             (b'{"update_id": "1"}', 400),
             (b"x" * (BODY_MAX + 1), 413),
-            (b'{"update_id": 5002}', 200),
-            (b'{"update_id": 5003, "news": {"chat": {"id": "x"}, "from": []}}', 200),
+            (b'{"update_id": 6001}', 200),
+            (b'{"update_id": 6002, "news": {"chat": {"id": "x"}, "from": []}}', 200),
         ]:
             answer = httpx.post(address(hooked.bot), content=body, headers={SECRET_HEADER: SECRET})
             assert answer.status_code == status, body
@@ -195,27 +214,14 @@ class TestWebhook:
         wait_until(lambda: hooked.queue.client.xlen(redis_keys.INBOX) == 0, "the inbox is empty")
         assert sorted(hooked.worker.queued(person)) == ["u5000", "u5001", "u5002"]
 
-    def test_what_one_took_and_did_not_handle_the_other_handles(self, hooked: Scene) -> None:
-        person = hooked.person()
-        hooked.telegram.post("/control/faults", method="sendMessage", status=429, retry_after=60)
-        person.say("a fox")
-        hooked.worker.waits_for_request(person)
-        hooked.bot.until_logged("flood control: sendMessage")
-        other = another_hooked(hooked)
-        hooked.bot.kill()
-        person.waits_for_text("On it!")
-        assert other.terminate() == 0
-        assert len(hooked.worker.queued(person)) == 1
-        assert len(person.texts()) == 1
-
     def test_while_redis_is_away_telegram_is_asked_to_send_again(self, hooked: Scene) -> None:
         person = hooked.person()
         hooked.queue.stop()
-        assert push(hooked.bot, text_of(5001, person.id, "a hare")) == 503
-        person.say("a fox")
-        wait_until(lambda: hooked.telegram.get("/control/updates")["webhook_attempts"] > 0, "Telegram has tried")
+        assert push(hooked.bot, text_of(5010, person.id, "a hare")) == 503
+        tried = hooked.telegram.get("/control/updates")["webhook_attempts"]
+        person.say("a bear")
+        wait_until(lambda: hooked.telegram.get("/control/updates")["webhook_attempts"] > tried, "Telegram has tried")
         hooked.queue.start()
-        hooked.worker.waits_for_request(person)
         person.waits_for_text("On it!")
         assert len(hooked.worker.queued(person)) == 1
 
@@ -223,37 +229,49 @@ class TestWebhook:
         person = hooked.person()
         hooked.queue.client.config_set("maxmemory", "1mb")
         try:
-            person.say("a fox")
+            person.say("a wolf")
             person.waits_for_text("Too many people are waiting")
         finally:
             hooked.queue.client.config_set("maxmemory", "0")
 
-    def test_back_to_polling_and_nothing_is_lost_on_the_way(self, hooked: Scene) -> None:
-        assert hooked.bot.terminate() == 0
-        person = hooked.person()
+
+class TestWebhookAndDeath:
+    """What one instance took, or Telegram did not get rid of, is not lost."""
+
+    def test_what_one_took_and_did_not_handle_the_other_handles(self, own_hooked: Scene) -> None:
+        person = own_hooked.person()
+        own_hooked.telegram.post("/control/faults", method="sendMessage", status=429, retry_after=60)
         person.say("a fox")
-        hooked.bot.settings["bot_mode"] = "polling"
-        hooked.bot.start()
+        own_hooked.worker.waits_for_request(person)
+        own_hooked.bot.until_logged("flood control: sendMessage")
+        other = another_hooked(own_hooked)
+        own_hooked.bot.kill()
         person.waits_for_text("On it!")
-        assert hooked.telegram.get(f"/bot{TOKEN}/getWebhookInfo")["result"]["url"] == ""
+        assert other.terminate() == 0
+        assert len(own_hooked.worker.queued(person)) == 1
+        assert len(person.texts()) == 1
+
+    def test_back_to_polling_and_nothing_is_lost_on_the_way(self, own_hooked: Scene) -> None:
+        assert own_hooked.bot.terminate() == 0
+        person = own_hooked.person()
+        person.say("a fox")
+        own_hooked.bot.settings["bot_mode"] = "polling"
+        own_hooked.bot.start()
+        person.waits_for_text("On it!")
+        assert own_hooked.telegram.get(f"/bot{TOKEN}/getWebhookInfo")["result"]["url"] == ""
+
+    def test_what_telegram_refuses_is_told_and_tried_again(self, own_hooked: Scene) -> None:
+        own_hooked.bot.kill()
+        own_hooked.telegram.post("/control/settings", webhook_https_only=True)
+        own_hooked.bot.start()
+        own_hooked.bot.until_logged("An HTTPS URL must be provided")
+        own_hooked.telegram.post("/control/settings", webhook_https_only=False)
+        own_hooked.bot.until_logged("receiving updates", times=2)
 
 
-def test_a_webhook_without_address_and_secret_is_a_bad_setting(own_scene: Scene) -> None:
-    own_scene.bot.kill()
-    own_scene.bot.settings |= {"bot_mode": "webhook", "webhook_url": "", "webhook_secret": "short"}
-    own_scene.bot.start()
-    assert own_scene.bot.process.wait(60) == EXIT_CONFIG
-    told = own_scene.bot.log().splitlines()[-1]
+def test_a_webhook_without_address_and_secret_is_a_bad_setting(tmp_path: Path) -> None:
+    bot = BotProcess(tmp_path, telegram_token=TOKEN, bot_mode="webhook", webhook_secret="short")
+    assert bot.process.wait(60) == EXIT_CONFIG
+    [told] = bot.log().splitlines()
     assert "IMAGEBOT_WEBHOOK_URL" in told
     assert "IMAGEBOT_WEBHOOK_SECRET" in told
-
-
-def test_a_webhook_that_telegram_refuses_is_told_and_tried_again(own_scene: Scene) -> None:
-    own_scene.bot.kill()
-    own_scene.telegram.post("/control/settings", webhook_https_only=True)
-    into_webhook_mode(own_scene.bot)
-    own_scene.bot.start()
-    own_scene.bot.until_logged("An HTTPS URL must be provided")
-    own_scene.telegram.post("/control/settings", webhook_https_only=False)
-    own_scene.bot.until_logged("receiving updates")
-    own_scene.telegram.post(f"/bot{TOKEN}/deleteWebhook")
