@@ -1,12 +1,14 @@
 """/batch: many pictures from a list of prompts, at low priority."""
 
-from aiogram import Bot, F, Router
+from aiogram import Bot, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import Document, Message, Update
 
+from app.bot.batch_summary import BatchSummaries
 from app.bot.downloads import TooLargeError, UnavailableError, download
+from app.bot.filters import brings_document, brings_words
 from app.bot.intake import Intake, Order, Origin
 from app.bot.preferences import Preferences
 from app.bot.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
@@ -28,6 +30,7 @@ async def handle_batch(
     bot: Bot,
     voice: Voice,
     intake: Intake,
+    summaries: BatchSummaries,
     preferences: Preferences,
     state: FSMContext,
 ) -> None:
@@ -38,7 +41,7 @@ async def handle_batch(
         await state.set_state(Listing.prompts)
         await message.answer(voice("batch-usage", limit=LIST_MAX))
         return
-    if await _take(text, message, event_update, voice, intake, preferences):
+    if await _take(text, message, event_update, voice, intake, summaries, preferences):
         await state.clear()
 
 
@@ -48,18 +51,19 @@ async def handle_list(
     bot: Bot,
     voice: Voice,
     intake: Intake,
+    summaries: BatchSummaries,
     preferences: Preferences,
     state: FSMContext,
 ) -> None:
     """Take the list that was asked for."""
     text = await _text_of(bot, message)
-    if await _take(text or "", message, event_update, voice, intake, preferences):
+    if await _take(text or "", message, event_update, voice, intake, summaries, preferences):
         await state.clear()
 
 
 async def handle_text_file(message: Message, voice: Voice) -> None:
     """A text file that nobody asked for may be a list: say how to have it drawn."""
-    await message.reply(voice("batch-file"))
+    await message.answer(voice("batch-file"))
 
 
 async def _text_of(bot: Bot, message: Message, text: str | None = None) -> str | None:
@@ -81,7 +85,13 @@ async def _text_of(bot: Bot, message: Message, text: str | None = None) -> str |
 
 
 async def _take(
-    text: str, message: Message, update: Update, voice: Voice, intake: Intake, preferences: Preferences
+    text: str,
+    message: Message,
+    update: Update,
+    voice: Voice,
+    intake: Intake,
+    summaries: BatchSummaries,
+    preferences: Preferences,
 ) -> bool:
     """Take a list, or say why not; return whether it was taken, at least in part."""
     prompts = read_list(text)
@@ -93,7 +103,7 @@ async def _take(
     ]
     taken = await intake.batch(orders, Origin.of(update, message), voice)
     if taken:
-        await message.reply(voice("batch-taken", count=taken))
+        await message.answer(voice("batch-taken", count=taken))
     return taken > 0
 
 
@@ -103,11 +113,15 @@ def _is_text_file(document: Document | None) -> bool:
     )
 
 
+async def _brings_text_file(message: Message) -> bool:
+    return _is_text_file(message.document)
+
+
 def make_router() -> Router:
     """Return this module's handlers."""
     router = Router(name="batch")
     router.message.register(handle_batch, Command("batch"))
-    router.message.register(handle_list, Listing.prompts, F.text & ~F.text.startswith("/"))
-    router.message.register(handle_list, Listing.prompts, F.document)
-    router.message.register(handle_text_file, F.document.func(_is_text_file))
+    router.message.register(handle_list, Listing.prompts, brings_words)
+    router.message.register(handle_list, Listing.prompts, brings_document)
+    router.message.register(handle_text_file, _brings_text_file)
     return router
