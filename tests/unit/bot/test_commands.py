@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from aiogram import Router
+from aiogram.filters import Command
 from aiogram.methods import SetMyCommands
 from aiogram.types import BotCommandScopeChat
 from teremok import MockBot
 
 from app.bot.commands import ADMIN_COMMANDS, COMMANDS, Menus
+from app.bot.dispatcher import make_dispatcher
 from app.bot.texts import Texts
 from tests.unit.bot.people import People
 
@@ -55,3 +58,14 @@ async def test_an_admin_who_has_never_met_the_bot_keeps_nobody_from_working(
     bot.add_result(SetMyCommands, ok=False, description="Bad Request: chat not found")
     await _published(bot, People())
     assert "has not started the bot yet" in caplog.text
+
+
+def _commands(router: Router) -> set[str]:
+    """The commands that a router's handlers, and those of the routers in it, listen to."""
+    filters = [each.callback for handler in router.message.handlers for each in handler.filters or []]
+    own = {str(name) for each in filters if isinstance(each, Command) for name in each.commands}
+    return own.union(*(_commands(each) for each in router.sub_routers))
+
+
+def test_every_command_of_a_menu_is_known_and_every_known_command_is_in_a_menu() -> None:
+    assert _commands(make_dispatcher(Texts(), People())) == {*COMMANDS, *ADMIN_COMMANDS}
