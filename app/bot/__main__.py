@@ -106,6 +106,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     alerts = Alerts(bot, redis, users, texts, settings.admins)
     media, results = MediaStore(settings.media_url), ResultCache(cache)
     pictures = PictureSender(bot, media)
+    summaries = BatchSummaries(bot, redis, conversations, texts, settings.bot_name)
     delivery = Delivery(
         bot=bot,
         rq=rq,
@@ -115,7 +116,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         cache=results,
         pictures=pictures,
         status_board=status_board,
-        summaries=BatchSummaries(bot, redis, conversations, texts, settings.bot_name),
+        summaries=summaries,
         alerts=alerts,
         texts=texts,
         sender=settings.bot_name,
@@ -141,6 +142,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         conversations=conversations,
         forecast=forecast,
         pictures=pictures,
+        summaries=summaries,
         cancellation=Cancellation(requests, rq),
     )
 

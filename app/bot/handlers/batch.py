@@ -101,9 +101,12 @@ async def _take(
         Order(Operation.CREATE, prompt, parameters=parameters, fresh=prompt in prompts[:position])
         for position, prompt in enumerate(prompts)
     ]
-    taken = await intake.batch(orders, Origin.of(update, message), voice)
+    origin = Origin.of(update, message)
+    taken = await intake.batch(orders, origin, voice)
     if taken:
         await message.answer(voice("batch-taken", count=taken))
+    if taken < len(orders):  # those taken may have ended before it was known that there are no more
+        await summaries.sum_up(origin.request_id)
     return taken > 0
 
 

@@ -39,13 +39,28 @@ class Intake:
         return [order.prompt for order in orders]
 
 
+@dataclass
+class Summaries:
+    """Remembers which batches it was asked to sum up."""
+
+    asked: list[str] = field(default_factory=list)
+
+    async def sum_up(self, batch_id: str) -> bool:
+        self.asked.append(batch_id)
+        return True
+
+
 class Stage:
     """A bot and one person."""
 
     def __init__(self) -> None:
-        self.intake, self.people, self.bot = Intake(), People(), MockBot()
+        self.intake, self.people, self.summaries, self.bot = Intake(), People(), Summaries(), MockBot()
         self.bot.dp = make_dispatcher(
-            Texts(), self.people, settings=BotSettings(telegram_token=TOKEN), intake=self.intake
+            Texts(),
+            self.people,
+            settings=BotSettings(telegram_token=TOKEN),
+            intake=self.intake,
+            summaries=self.summaries,
         )
 
     async def hears(self, message: Message | str, **kwargs: Any) -> str:
@@ -105,6 +120,14 @@ async def test_a_list_that_is_refused_may_be_sent_again(stage: Stage) -> None:
 async def test_what_the_intake_refuses_it_has_told_itself(stage: Stage) -> None:
     stage.intake.takes = False
     assert await stage.hears("/batch a fox") == ""
+
+
+async def test_a_batch_that_is_taken_in_part_may_have_ended_already(stage: Stage) -> None:
+    await stage.hears("/batch a fox")
+    assert stage.summaries.asked == []
+    stage.intake.takes = False
+    await stage.hears("/batch a fox")
+    assert stage.summaries.asked == [stage.intake.batches[-1][1].request_id]
 
 
 async def test_a_list_that_comes_too_early_may_be_sent_again(stage: Stage) -> None:
