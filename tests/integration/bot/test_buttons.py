@@ -3,6 +3,7 @@
 import pytest
 
 from app.core import redis_keys
+from app.core.errors import FailureReason
 from tests.integration.bot.conftest import Scene
 from tests.integration.bot.harness import Person, picture, wait_until
 
@@ -120,6 +121,20 @@ def test_status_lists_and_cancels(scene: Scene) -> None:
     person.waits_for_text("Для вас сейчас ничего не рисуется")
     person.waits_for_text("Отменено.")
     assert scene.worker.queued(person) == []
+
+
+def test_a_batch_comes_picture_by_picture_and_is_summed_up(scene: Scene) -> None:
+    person = scene.person()
+    person.say(f"/batch fox {person.id}\nhare {person.id}\nowl {person.id}")
+    low = "rq:queue:img_queue_low"
+    fox, hare, owl = wait_until(lambda: (ids := scene.queue.client.lrange(low, 0, -1))[2:] and ids, "all are queued")
+    scene.worker.draw(hare, picture())
+    scene.worker.fail(fox, FailureReason.POLICY)
+    scene.worker.draw(owl, picture(colour="red"))
+    summary = person.waits_for_text("That was the whole batch.")
+    assert summary.splitlines()[1:] == ["✅ 2 pictures are here", "❌ one did not work out"]
+    captions = {message["caption"] for message in person.seen() if message["photo"]}
+    assert captions == {f"\u2068hare {person.id}\u2069", f"\u2068owl {person.id}\u2069"}
 
 
 def test_many_status_messages_stay_within_telegram_s_limits(own_scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from aiogram.exceptions import (
@@ -9,14 +10,16 @@ from aiogram.exceptions import (
     TelegramAPIError,
     TelegramBadRequest,
     TelegramConflictError,
+    TelegramEntityTooLarge,
     TelegramForbiddenError,
     TelegramNetworkError,
     TelegramRetryAfter,
     TelegramServerError,
 )
-from aiogram.methods import SendMessage
+from aiogram.methods import SendChatAction, SendMessage, TelegramMethod
 from teremok import MockBot
 
+from app.bot.pacing import EditStatus
 from app.bot.telegram import WaitOut, is_gone, is_ignorable, passes, quietly
 
 METHOD = SendMessage(chat_id=7, text="hi")
@@ -41,6 +44,7 @@ def test_what_can_succeed_later_passes(error: Exception) -> None:
         TelegramBadRequest(METHOD, "chat not found"),
         TelegramForbiddenError(METHOD, "blocked"),
         TelegramConflictError(METHOD, "terminated by other getUpdates"),
+        TelegramEntityTooLarge(METHOD, "Request Entity Too Large"),
         ClientDecodeError("odd shape", ValueError("x"), {}),
     ],
 )
@@ -87,3 +91,14 @@ async def test_trouble_at_telegram_s_end_is_waited_out(monkeypatch: pytest.Monke
     bot.add_result(SendMessage, ok=False, error_code=500, description="Internal Server Error")
     await bot(METHOD)
     assert len(bot.requests.send_message) == 3
+
+
+@pytest.mark.parametrize(
+    "method", [EditStatus(chat_id=7, message_id=1, text="Drawing…"), SendChatAction(chat_id=7, action="upload_photo")]
+)
+async def test_what_is_soon_out_of_date_is_not_waited_for(method: TelegramMethod[Any]) -> None:
+    bot = MockBot()
+    bot.session.middleware(WaitOut())
+    bot.add_result(type(method), ok=False, error_code=502, description="Bad Gateway")
+    with pytest.raises(TelegramServerError):
+        await bot(method)
