@@ -21,7 +21,8 @@ QUIET: Final = 1.0
 CLOSED_TTL: Final = 3600
 """Seconds that a closed album is remembered."""
 
-_UPDATE_FIELD: Final = "album"
+ALBUM_FIELD: Final = "imagebot_album"
+"""The field of an update that holds an album's messages; no name of Telegram's."""
 _CLOSED: Final = "closed"
 _LOOK: Final = 0.2
 """Seconds between two looks for albums that are whole."""
@@ -30,7 +31,7 @@ _NOW: Final = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 """
-# KEYS: album, albums. ARGV: album's id, message's id, update, seconds of quiet.
+# KEYS: album, albums. ARGV: album's id, message's id, part, seconds of quiet.
 _ADD: Final = f"""{_NOW}
 if redis.call('HEXISTS', KEYS[1], '{_CLOSED}') == 1 then return redis.call('HEXISTS', KEYS[1], ARGV[2]) end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
@@ -58,7 +59,7 @@ return 1
 
 def album_of(update: Update) -> list[Message] | None:
     """Return the messages of the album that an update holds, as the person sees them, or None if it holds none."""
-    parts = (update.model_extra or {}).get(_UPDATE_FIELD)
+    parts = (update.model_extra or {}).get(ALBUM_FIELD)
     if not parts:
         return None
     return [Message.model_validate(part, context={"bot": update.bot}) for part in parts]
@@ -73,14 +74,13 @@ class Albums:
         self._add, self._due = redis.register_script(_ADD), redis.register_script(_DUE)
         self._postpone, self._close = redis.register_script(_POSTPONE), redis.register_script(_CLOSE)
 
-    async def add(self, update: Update) -> bool:
+    async def add(self, message: Message, update_id: int) -> bool:
         """Put a message of an album aside; return False if it comes too late to be part of it."""
-        message = update.message
-        assert message is not None, "only messages come in albums"  # noqa: S101 - a promise of the router
         album_id = f"{message.chat.id}-{message.media_group_id}"
-        text = update.model_dump_json(exclude_unset=True, by_alias=True)
+        text = message.model_dump_json(exclude_unset=True, by_alias=True)
+        part = f'{{"update_id": {update_id}, "message": {text}}}'
         keys = [redis_keys.album(album_id), redis_keys.ALBUMS]
-        return bool(await self._add(keys=keys, args=[album_id, message.message_id, text, self._quiet]))
+        return bool(await self._add(keys=keys, args=[album_id, message.message_id, part, self._quiet]))
 
     async def run(self) -> None:
         """Close albums for ever."""
@@ -100,14 +100,15 @@ class Albums:
     async def _try_to_close(self, album_id: str) -> None:
         """Close an album, unless another message has come, or another instance was faster."""
         found: Any = await self._redis.hgetall(redis_keys.album(album_id))
-        if _CLOSED in found:
+        if not found or _CLOSED in found:
+            await self._redis.zrem(redis_keys.ALBUMS, album_id)
             return
-        updates = [json.loads(found[message_id]) for message_id in sorted(found, key=int)]
-        messages = [update["message"] for update in updates]
+        parts = [json.loads(found[message_id]) for message_id in sorted(found, key=int)]
+        messages = [part["message"] for part in parts]
         whole = {
-            "update_id": min(update["update_id"] for update in updates),
+            "update_id": min(part["update_id"] for part in parts),
             "message": messages[0],
-            _UPDATE_FIELD: messages,
+            ALBUM_FIELD: messages,
         }
         await self._close(
             keys=[redis_keys.ALBUMS, redis_keys.album(album_id), redis_keys.INBOX],

@@ -33,15 +33,16 @@ async def handle_edit_start(
     photos: Photos,
 ) -> None:
     """``/edit``, alone, under a photo, or in reply to a picture, with or without the instruction."""
+    prompt = clean_prompt(command.args) if command.args else None
     picture = await photos.of(message, message.reply_to_message)
     if picture is None:
-        await state.set_data({"instruction": clean_prompt(command.args)} if command.args else {})
+        await state.set_data({"instruction": prompt} if prompt else {})
         await state.set_state(Editing.picture)
         await message.answer(voice("edit-photo"))
-    elif command.args is None:
+    elif prompt is None:
         await start_edit(picture, message, state, voice)
     else:
-        await _edit(picture, clean_prompt(command.args), Origin.of(event_update, message), state, voice, intake)
+        await _edit(picture, prompt, Origin.of(event_update, message), state, voice, intake)
 
 
 async def handle_edit_button(

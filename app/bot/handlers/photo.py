@@ -23,7 +23,7 @@ from app.bot.texts import Voice
 
 async def handle_album_part(message: Message, event_update: Update, albums: Albums) -> None:
     """Put a message of an album aside; one that comes too late is handled as if it were alone."""
-    if not await albums.add(event_update):
+    if not await albums.add(message, event_update.update_id):
         raise SkipHandler
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiogram.types import Update
+from aiogram.types import Message, Update
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -19,18 +19,11 @@ CHAT = {"id": 7, "type": "private", "first_name": "Anna"}
 SENDER = {"id": 7, "is_bot": False, "first_name": "Anna", "language_code": "ru"}
 
 
-def part(number: int, group: str = "g", **content: Any) -> Update:
-    """The update with an album's message of this number."""
+def part(number: int, group: str = "g", **content: Any) -> tuple[Message, int]:
+    """An album's message of this number, and the number of its update."""
     size = {"file_id": f"file {number}", "file_unique_id": f"{number}", "width": 90, "height": 90}
-    message = {
-        "message_id": number,
-        "date": 0,
-        "chat": CHAT,
-        "from": SENDER,
-        "media_group_id": group,
-        "photo": [size],
-    }
-    return Update.model_validate({"update_id": 100 + number, "message": {**message, **content}})
+    message = {"message_id": number, "date": 0, "chat": CHAT, "from": SENDER, "media_group_id": group}
+    return Message.model_validate({**message, "photo": [size], **content}), 100 + number
 
 
 @asynccontextmanager
@@ -64,7 +57,7 @@ async def test_in_whatever_order_and_however_often_the_parts_come_they_are_one_u
     await redis.flushall()
     albums = Albums(redis, quiet=0.1)
     for number in [*order, *again]:
-        assert await albums.add(part(number))
+        assert await albums.add(*part(number))
     async with closing(albums):
         [update] = await inbox(redis, 1)
     assert numbers(update) == [1, 2, 3, 4, 5]
@@ -73,8 +66,8 @@ async def test_in_whatever_order_and_however_often_the_parts_come_they_are_one_u
 
 async def test_the_update_holds_what_the_messages_held(redis: Redis) -> None:
     albums = Albums(redis, quiet=0.0)
-    await albums.add(part(1))
-    await albums.add(part(2, caption="вместе", something_new=[1]))
+    await albums.add(*part(1))
+    await albums.add(*part(2, caption="вместе", something_new=[1]))
     async with closing(albums):
         [update] = await inbox(redis, 1)
     assert update.message is not None
@@ -88,9 +81,9 @@ async def test_the_update_holds_what_the_messages_held(redis: Redis) -> None:
 
 async def test_albums_and_people_are_kept_apart(redis: Redis) -> None:
     albums = Albums(redis, quiet=0.0)
-    await albums.add(part(1, "one"))
-    await albums.add(part(2, "two"))
-    await albums.add(part(3, "one", chat={**CHAT, "id": 8}))
+    await albums.add(*part(1, "one"))
+    await albums.add(*part(2, "two"))
+    await albums.add(*part(3, "one", chat={**CHAT, "id": 8}))
     async with closing(albums):
         updates = await inbox(redis, 3)
     assert sorted(numbers(update) for update in updates) == [[1], [2], [3]]
@@ -99,37 +92,37 @@ async def test_albums_and_people_are_kept_apart(redis: Redis) -> None:
 async def test_several_instances_close_an_album_once(redis: Redis) -> None:
     instances = [Albums(redis, quiet=0.1) for _ in range(4)]
     for number in range(1, 9):
-        await instances[number % 4].add(part(number))
+        await instances[number % 4].add(*part(number))
     async with closing(*instances):
         await inbox(redis, 1)
-        await instances[0].add(part(1, "another"))
+        await instances[0].add(*part(1, "another"))
         updates = await inbox(redis, 2)
     assert [numbers(update) for update in updates] == [list(range(1, 9)), [1]]
 
 
 async def test_what_comes_too_late_is_told_from_what_comes_again(redis: Redis) -> None:
     albums = Albums(redis, quiet=0.0)
-    await albums.add(part(1))
+    await albums.add(*part(1))
     async with closing(albums):
         await inbox(redis, 1)
-    assert await albums.add(part(1))
-    assert not await albums.add(part(2))
+    assert await albums.add(*part(1))
+    assert not await albums.add(*part(2))
     assert await redis.zcard(redis_keys.ALBUMS) == 0
 
 
 async def test_after_a_time_away_an_album_waits_for_what_waited_elsewhere(redis: Redis) -> None:
-    await Albums(redis, quiet=0.0).add(part(1))
+    await Albums(redis, quiet=0.0).add(*part(1))
     albums = Albums(redis, quiet=1.0)
     async with closing(albums):
         await asyncio.sleep(0.1)
-        await albums.add(part(2))
+        await albums.add(*part(2))
         [update] = await inbox(redis, 1)
     assert numbers(update) == [1, 2]
 
 
 async def test_an_open_album_outlives_any_outage_and_a_closed_one_is_forgotten(redis: Redis) -> None:
     albums = Albums(redis, quiet=0.0)
-    await albums.add(part(1))
+    await albums.add(*part(1))
     assert await redis.ttl(redis_keys.album("7-g")) == -1
     async with closing(albums):
         await inbox(redis, 1)

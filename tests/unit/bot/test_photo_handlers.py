@@ -18,7 +18,7 @@ from aiogram.types import (
 )
 from teremok import MockBot, MockCallbackQuery, MockMessagePhoto, MockMessageText, MockUser
 
-from app.bot.albums import Albums
+from app.bot.albums import ALBUM_FIELD, Albums
 from app.bot.dialogues import Editing, Merging, Retouching, Upscaling
 from app.bot.dispatcher import make_dispatcher
 from app.bot.intake import Order, Origin
@@ -72,9 +72,8 @@ class PutAside(Albums):
         self.parts: list[int] = []
         self.late = False
 
-    async def add(self, update: Update) -> bool:
-        assert update.message
-        self.parts.append(update.message.message_id)
+    async def add(self, message: Message, update_id: int) -> bool:
+        self.parts.append(message.message_id)
         return not self.late
 
 
@@ -114,7 +113,7 @@ class Stage:
             )
             for name, caption in zip(names, captions, strict=True)
         ]
-        update = {"update_id": next(update_ids), "message": parts[0], "album": parts}
+        update = {"update_id": next(update_ids), "message": parts[0], ALBUM_FIELD: parts}
         return await self.gets(Update.model_validate(update, context={"bot": self.bot}))
 
     async def presses(self, deed: Deed, photo: Message | None, message: Any = None) -> list[str]:
