@@ -52,6 +52,7 @@ endif
 
 bench: $(READY) ## Our workers beside stock RQ, and the polling schedules (25 minutes; docs/benchmarks.md)
 	$(PYTHON) -m tests.bench polling
+	$(PYTHON) -m tests.bench status
 	$(PYTHON) -m tests.bench worker
 
 faults: $(READY) ## Kill, stop and restart everything under load, and count what became of it (5 minutes)

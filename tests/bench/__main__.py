@@ -1,11 +1,11 @@
-"""``python -m tests.bench worker|polling``: what ``make bench`` runs."""
+"""``python -m tests.bench worker|polling|status``: what ``make bench`` runs."""
 
 import argparse
 import asyncio
 import sys
 from dataclasses import asdict
 
-from tests.bench import polling, report
+from tests.bench import polling, report, status_messages
 from tests.bench.measure import compare
 from tests.bench.systems import BenchError, Provider
 from tests.stack.redis_server import NoRedisError
@@ -39,9 +39,21 @@ def bench_polling(given: argparse.Namespace) -> None:
         report.write_docs("polling", f"{table}\n\n![Delay over looks](benchmarks-polling.svg)", charts)
 
 
+def bench_status(given: argparse.Namespace) -> None:
+    """Keep many status messages alive."""
+    figures = status_messages.measure(given.people, given.seconds)
+    report.save("status.json", status_messages.as_json(figures), {})
+    table = status_messages.table(figures)
+    print(table)
+    if given.write_docs:
+        report.write_docs("status", f"{given.seconds:g} s; {report.machine()}.\n\n{table}", {})
+
+
 def main() -> int:
     """Do what the command line says; return the exit status."""
-    parser = argparse.ArgumentParser(description="Measure workers and polling schedules; results in build/bench")
+    parser = argparse.ArgumentParser(
+        description="Measure workers, polling schedules and status messages; results in build/bench"
+    )
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md too")
     commands = parser.add_subparsers(required=True)
     worker = commands.add_parser("worker", help="our workers beside stock RQ")
@@ -52,6 +64,10 @@ def main() -> int:
     worker.add_argument("--seed", type=int, default=7)
     worker.set_defaults(run=bench_worker)
     commands.add_parser("polling", help="the polling schedules").set_defaults(run=bench_polling)
+    status = commands.add_parser("status", help="many status messages at once")
+    status.add_argument("--people", type=int, default=1000)
+    status.add_argument("--seconds", type=float, default=60.0)
+    status.set_defaults(run=bench_status)
     given = parser.parse_args()
     try:
         given.run(given)
