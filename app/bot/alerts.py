@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from aiogram import Bot
-from aiogram.exceptions import TelegramAPIError
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.methods import SendMessage
 from redis.asyncio import Redis
 
@@ -55,7 +55,7 @@ class Alerts:
         voice = Voice(self._texts, (await self._users.recall(admin)).locale)
         try:
             await self._bot(SendMessage(chat_id=admin, text=voice(f"alert-{alert}")))
-        except TelegramAPIError as error:
-            logger.warning("admin %d could not be told of %s: %s", admin, alert, error.message)
+        except (TelegramAPIError, ClientDecodeError) as error:
+            logger.warning("admin %d could not be told of %s: %s", admin, alert, error)
             return False
         return True

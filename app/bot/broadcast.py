@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, cast
 
 from aiogram import Bot
-from aiogram.exceptions import TelegramAPIError
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.filters.callback_data import CallbackData
 from aiogram.methods import CopyMessage, EditMessageText
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
@@ -40,7 +40,7 @@ _DECIDED_TTL: Final = 30 * 24 * 3600
 
 logger = logging.getLogger(__name__)
 
-# KEYS: broadcast, recipients, mark, users, banned. ARGV: id, chat, message to copy, progress message, the mark's life.
+# KEYS: broadcast, recipients, mark, users, banned. ARGV: id, chat, message to copy, progress message, life of mark.
 _START: Final = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'running' or state == 'stopping' then
@@ -225,11 +225,11 @@ class Broadcaster:
         method = CopyMessage(chat_id=recipient, from_chat_id=broadcast.chat_id, message_id=broadcast.message_id)
         try:
             await self._bot(method)
-        except TelegramAPIError as error:
-            if is_gone(error):
+        except (TelegramAPIError, ClientDecodeError) as error:
+            if isinstance(error, TelegramAPIError) and is_gone(error):
                 await self._users.leave(recipient)
                 return "gone"
-            logger.warning("broadcast %s: %d did not get it: %s", broadcast.id, recipient, error.message)
+            logger.warning("broadcast %s: %d did not get it: %s", broadcast.id, recipient, error)
             return "failed"
         return "sent"
 
@@ -248,8 +248,8 @@ class Broadcaster:
         )
         try:
             await quietly(self._bot, method)
-        except TelegramAPIError as error:
-            logger.warning("broadcast %s: its progress can't be shown: %s", broadcast.id, error.message)
+        except (TelegramAPIError, ClientDecodeError) as error:
+            logger.warning("broadcast %s: its progress can't be shown: %s", broadcast.id, error)
 
     @contextlib.asynccontextmanager
     async def _hold(self) -> AsyncIterator[None]:

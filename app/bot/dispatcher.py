@@ -53,13 +53,13 @@ def make_dispatcher(
         observer.filter(is_private)
     private.include_routers(
         photo.make_album_router(),
+        admin.make_router(),
         start.make_router(),
         cancel.make_router(),
         status.make_router(),
         history.make_router(),
         results.make_router(),
         settings.make_router(),
-        admin.make_router(),
         membership.make_router(),
         batch.make_router(),
         smart_merge.make_router(),

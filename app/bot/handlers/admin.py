@@ -4,7 +4,8 @@ import re
 from typing import Final
 
 from aiogram import Bot, Router
-from aiogram.filters import Command, CommandObject
+from aiogram.dispatcher.event.bases import SkipHandler
+from aiogram.filters import Command, CommandObject, CommandStart
 from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, Message, ReplyParameters
 from redis.asyncio import Redis as AsyncRedis
@@ -12,6 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 from app.bot import stats
 from app.bot.broadcast import Action, BroadcastButton, Broadcasts, Start, keyboard_of
 from app.bot.cancellation import Cancellation
+from app.bot.commands import Menus
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
@@ -24,6 +26,12 @@ _OFF: Final = "off"
 async def is_admin(event: Message | CallbackQuery, settings: BotSettings) -> bool:
     """Whether the event comes from somebody who runs the bot."""
     return event.from_user is not None and event.from_user.id in settings.admins
+
+
+async def handle_admin_start(message: Message, menus: Menus) -> None:
+    """Give an admin their menu; Telegram takes none for somebody who has not started the bot. Then greet as ever."""
+    await menus.tailor(message.chat.id)
+    raise SkipHandler
 
 
 async def handle_stats(message: Message, voice: Voice, redis: AsyncRedis, settings: BotSettings) -> None:
@@ -137,6 +145,7 @@ def make_router() -> Router:
     router = Router(name="admin")
     router.message.filter(is_admin)
     router.callback_query.filter(is_admin)
+    router.message.register(handle_admin_start, CommandStart())
     router.message.register(handle_stats, Command("stats"))
     router.message.register(handle_vip, Command("vip"))
     router.message.register(handle_ban, Command("ban"))

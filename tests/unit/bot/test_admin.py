@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiogram.enums import ChatMemberStatus
-from aiogram.methods import AnswerCallbackQuery, EditMessageText, SendMessage, TelegramMethod
+from aiogram.methods import AnswerCallbackQuery, EditMessageText, SendMessage, SetMyCommands, TelegramMethod
 from aiogram.types import (
     Chat,
     ChatMemberBanned,
@@ -20,6 +20,7 @@ from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
 
 from app.bot import stats
 from app.bot.broadcast import Start
+from app.bot.commands import ADMIN_COMMANDS, Menus
 from app.bot.dispatcher import make_dispatcher
 from app.bot.settings import BotSettings
 from app.bot.stats import Stats
@@ -71,6 +72,7 @@ class Stage:
             Texts(),
             self.people,
             settings=BotSettings(telegram_token=TOKEN, admins=[ADMIN.id]),
+            menus=Menus(self.bot, Texts(), self.people, [ADMIN.id]),
             broadcasts=self.broadcasts,
             cancellation=self.cancellation,
             redis=None,
@@ -102,6 +104,14 @@ async def test_to_others_there_are_no_such_commands(stage: Stage, command: str) 
 async def test_others_can_not_forge_the_buttons_of_a_broadcast(stage: Stage) -> None:
     await stage.press("broadcast:send:3", ANNA)
     assert stage.broadcasts.started == []
+
+
+async def test_an_admin_gets_their_menu_when_they_start_the_bot(stage: Stage) -> None:
+    *menus, greeting = (await stage.bot.dispatch(MockMessageText("/start", user=ADMIN))).requests.all
+    assert all(isinstance(menu, SetMyCommands) for menu in menus)
+    assert isinstance(menus[0], SetMyCommands)
+    assert {command.command for command in menus[0].commands} >= set(ADMIN_COMMANDS)
+    assert isinstance(greeting, SendMessage)
 
 
 async def test_stats_are_told_in_one_message(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
