@@ -14,7 +14,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "list": list,
     "dict": dict,
 }
-SECRETS = ("_token", "_fal_key", "_password", "_passwords")
+SECRETS = ("_token", "_secret", "_fal_key", "_password", "_passwords")
 
 
 def options(role: str) -> dict[str, Any]:

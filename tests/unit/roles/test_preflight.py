@@ -17,7 +17,7 @@ FACTS: dict[str, Any] = HOST["ansible_facts"]
 def problems(**variables: Any) -> list[str]:
     """Return what preflight says about a host that is fine but for `variables`."""
     defaults = {
-        f"_preflight_{role}": trusted(read(role, "defaults/main.yml")) for role in ("worker", "redis", "media")
+        f"_preflight_{role}": trusted(read(role, "defaults/main.yml")) for role in ("worker", "redis", "media", "bot")
     }
     found = value("preflight", "_preflight_problems", **defaults, **variables)
     return [f"{problem['problem'].strip()} Cure: {problem['cure'].strip()}" for problem in found]
@@ -127,6 +127,28 @@ def test_nfs_needs_an_export() -> None:
     assert "media_nfs_source= names no export" in one(media_backend="nfs")
     assert problems(media_backend="nfs", media_nfs_source="files.example:/srv/imagebot/media") == []
     assert "media_backend=floppy is unknown" in one(media_backend="floppy")
+
+
+@pytest.mark.parametrize("instances", ["0", "two", "9", "-1", ""])
+def test_instances_of_the_bot_must_be_a_number_that_makes_sense(instances: str) -> None:
+    assert "is not a number from 1 to 8" in one(bot_instances=instances)
+    assert problems(bot_instances="2") == []
+
+
+def test_updates_are_asked_for_or_pushed() -> None:
+    assert "bot_mode=pigeon is unknown" in one(bot_mode="pigeon")
+
+
+@pytest.mark.parametrize("host", ["", "localhost", "https://bot.example", "bot.example/telegram", "bot example"])
+def test_a_webhook_needs_a_name_that_telegram_can_push_to(host: str) -> None:
+    assert f"bot_webhook_host={host} is not a name" in one(bot_mode="webhook", bot_webhook_host=host)
+    assert problems(bot_mode="polling", bot_webhook_host=host) == []
+    assert problems(group_names=["workers"], bot_mode="webhook", bot_webhook_host=host) == []
+
+
+@pytest.mark.parametrize("host", ["bot.example", "pictures.bot-1.example", "192.0.2.7"])
+def test_a_webhook_with_a_name_or_an_address(host: str) -> None:
+    assert problems(bot_mode="webhook", bot_webhook_host=host) == []
 
 
 def test_all_problems_are_told_at_once_and_no_secret_with_them() -> None:

@@ -73,6 +73,51 @@ class TestServices:
 
 def test_scaling_owes_no_restart() -> None:
     assert value("worker", "_worker_revision", workers="10") == value("worker", "_worker_revision", workers="12")
+    assert value("bot", "_bot_revision", bot_instances="1") == value("bot", "_bot_revision", bot_instances="2")
+
+
+WEBHOOK = {"bot_mode": "webhook", "bot_webhook_host": "bot.example", "bot_instances": "2"}
+
+
+def test_instances_of_the_bot_are_units() -> None:
+    assert value("bot", "_bot_units") == ["imagebot@1.service"]
+    assert value("bot", "_bot_units", **WEBHOOK) == ["imagebot@1.service", "imagebot@2.service"]
+
+
+def test_caddy_reaches_the_sockets_that_the_bots_listen_on() -> None:
+    unit = settings(render("bot", "imagebot@.service.j2", **WEBHOOK))
+    assert unit["RuntimeDirectory"] == ["imagebot/%i"]
+    assert "IMAGEBOT_WEBHOOK_LISTEN=unix:/run/imagebot/%i/webhook.sock" in unit["Environment"]
+    proxied = value("caddy", "_caddy_upstreams", **WEBHOOK)
+    assert proxied == ["unix//run/imagebot/1/webhook.sock", "unix//run/imagebot/2/webhook.sock"]
+    assert f"reverse_proxy {' '.join(proxied)} {{" in render("caddy", "Caddyfile.j2", **WEBHOOK)
+
+
+def test_telegram_pushes_to_where_caddy_listens_and_shows_a_secret() -> None:
+    environment = settings(render("bot", "bot.env.j2", **WEBHOOK))
+    assert environment["IMAGEBOT_WEBHOOK_URL"] == ["https://bot.example/telegram"]
+    caddyfile = render("caddy", "Caddyfile.j2", **WEBHOOK)
+    assert "https://bot.example {" in caddyfile
+    assert "path /telegram" in caddyfile
+    secret = value("bot", "bot_webhook_secret")
+    assert len(secret) == 64
+    assert secret not in VAULT["telegram_token"] + caddyfile
+
+
+def test_an_authority_of_our_own_is_made_known_to_telegram() -> None:
+    for internal in (True, False):
+        given = WEBHOOK | {"bot_webhook_internal_ca": internal}
+        assert ("tls internal" in render("caddy", "Caddyfile.j2", **given)) is internal
+        unit = render("bot", "imagebot@.service.j2", **given)
+        assert ("LoadCredential=imagebot_webhook_certificate:" in unit) is internal
+
+
+def test_polling_needs_nothing_in_front_of_it() -> None:
+    assert "RuntimeDirectory" not in render("bot", "imagebot@.service.j2")
+    assert not value("caddy", "caddy_enabled")
+    assert "caddy" not in value("base", "_base_packages")
+    assert "caddy" in value("base", "_base_packages", **WEBHOOK)
+    assert "caddy" not in value("base", "_base_packages", **WEBHOOK, group_names=["workers"])
 
 
 def test_a_worker_has_the_limits_of_the_plan() -> None:
