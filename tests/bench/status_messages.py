@@ -54,16 +54,17 @@ def measure(people: int, seconds: float) -> StatusFigures:
             if not answer and passed > seconds / 2:
                 answer = _answer(Person(telegram, 7))
             time.sleep(1)
+        edits_per_s, cpu_share = (_edits(telegram) - edits) / passed, (_cpu(bots) - cpu) / passed / INSTANCES
         outcomes = telegram.get("/control/outcomes")
         changed = [any(message["edited"] for message in person.seen()) for person in asking]
         return StatusFigures(
             alive=_alive(queue),
             sent_in_s=sent_in,
-            edits_per_s=(_edits(telegram) - edits) / passed,
+            edits_per_s=edits_per_s,
             refused=sum(codes.get("429", 0) for codes in outcomes.values()),
             answer_s=answer,
             changed_share=sum(changed) / people,
-            cpu_share=(_cpu(bots) - cpu) / passed / INSTANCES,
+            cpu_share=cpu_share,
             rss_mb=max(rss_bytes(bot.process.pid) for bot in bots) / 1e6,
         )
 
