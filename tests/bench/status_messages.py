@@ -115,7 +115,12 @@ def _bots(people: int) -> Iterator[tuple[Simulator, RedisServer, list[BotProcess
             )
             stack.callback(bot.kill)
             bots.append(bot)
+        wait_until(lambda: all(_is_ready(bot) for bot in bots), "all instances are ready")
         yield telegram, queue, bots
+
+
+def _is_ready(bot: BotProcess) -> bool:
+    return any(text in bot.log() for text in ("receiving updates", "standing by"))
 
 
 def _alive(queue: RedisServer) -> int:
