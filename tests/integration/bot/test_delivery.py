@@ -1,139 +1,25 @@
 """Results come home: a real Redis, and Telegram played."""
 
-import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiogram.methods import SendChatAction, SendDocument, SendMessage, SendPhoto, TelegramMethod
-from aiogram.types import Chat, Document, Message, PhotoSize
+from aiogram.methods import SendChatAction, SendDocument, SendMessage, SendPhoto
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
-from teremok import MockBot
 
-from app.bot.alerts import Alert, Alerts
-from app.bot.batch_summary import BatchSummaries
-from app.bot.conversations import Conversations
-from app.bot.delivery import ATTEMPTS, Delivery
+from app.bot.alerts import Alert
+from app.bot.delivery import ATTEMPTS
 from app.bot.keyboards import result_keyboard
-from app.bot.lanes import Lanes
-from app.bot.picture_sender import PictureSender
-from app.bot.status_board import StatusBoard
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
-from app.core.admission import Admission
 from app.core.errors import FailureReason
-from app.core.events import Event, EventReader, EventType
-from app.core.media import MediaStore
-from app.core.operations import Operation
-from app.core.requests import FalRequest, ImageRequest, Lease, RequestRecord, RequestStore
-from app.core.result_cache import Result, ResultCache
+from app.core.events import EventType
+from app.core.result_cache import Result
+from tests.integration.bot.desk import Desk, event, request
 from tests.integration.bot.harness import RedisServer, picture
 
-
-def request(request_id: str = "u1", **more: Any) -> ImageRequest:
-    fields = {"user_id": 7, "chat_id": 7, "locale": "en", "operation": Operation.CREATE, "prompt": "a fox", **more}
-    return ImageRequest(request_id, **fields)
-
-
-def event(kind: EventType, request_id: str = "u1") -> Event:
-    return Event("1-0", kind, request_id)
-
-
 DONE, FAILED, CANCELLED = event(EventType.DONE), event(EventType.FAILED), event(EventType.CANCELLED)
-
-
-class Board(StatusBoard):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, str]] = []
-
-    async def changed(self, request_id: str) -> None:
-        self.told.append(("changed", request_id))
-
-    async def remove(self, request_id: str) -> None:
-        self.told.append(("removed", request_id))
-
-
-class Told(Alerts):
-    """Remembers what admins heard of."""
-
-    def __init__(self) -> None:
-        self.told: list[Alert] = []
-
-    async def tell(self, alert: Alert) -> None:
-        self.told.append(alert)
-
-
-class Desk:
-    """A delivery with its surroundings."""
-
-    def __init__(self, redis: Redis, cache: Redis, rq: BlockingRedis, directory: Path) -> None:
-        self.bot, self.board, self.alerts = MockBot(), Board(), Told()
-        self.redis, self.directory = redis, directory
-        self.requests, self.ledger, self.cache = RequestStore(redis), Conversations(redis), ResultCache(cache)
-        self.media = MediaStore(f"file://{directory}")
-        self.delivery = self.instance("imagebot@1", rq)
-
-    def instance(self, name: str, rq: BlockingRedis) -> Delivery:
-        return Delivery(
-            bot=self.bot, rq=rq, reader=EventReader(self.redis, name), requests=self.requests,
-            conversations=self.ledger, cache=self.cache, pictures=PictureSender(self.bot, self.media),
-            status_board=self.board, summaries=BatchSummaries(self.bot, self.redis, self.ledger, Texts(), name),
-            alerts=self.alerts, texts=Texts(), sender=name, lanes=Lanes(5),
-        )  # fmt: skip
-
-    async def ask(self, wish: ImageRequest, known: Result | None = None) -> None:
-        """Take a request on, as the answer to message 3."""
-        await self.ledger.begin(wish.id, 3)
-        await Admission(self.redis).admit(wish, known=known)
-
-    async def draw(self, request_id: str = "u1", *pictures: bytes) -> None:
-        """Do what a worker does."""
-        lease = Lease(redis_keys.leases("img_queue"), f"{request_id}:test")
-        await self.redis.zadd(lease.key, {lease.execution: time.time() + 600})
-        await self.requests.begin_submit(request_id, lease, 1)
-        await self.requests.submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
-        keys = tuple(f"{request_id}-{number}.jpg" for number in range(len(pictures)))
-        for key, data in zip(keys, pictures, strict=True):
-            await self.media.put(key, data)
-        await self.requests.stored(request_id, lease, keys)
-        await self.requests.done(request_id, lease)
-
-    async def record(self, request_id: str) -> RequestRecord:
-        """Return what is known of a request."""
-        record = await self.requests.load(request_id)
-        assert record
-        return record
-
-    def photo_gets(self, *file_ids: str) -> None:
-        """Let the next photos get these names."""
-        for file_id in file_ids:
-            size = PhotoSize(file_id=file_id, file_unique_id=file_id, width=64, height=48)
-            self.bot.add_result(SendPhoto, _message(photo=[size]))
-
-    def document_gets(self, file_id: str) -> None:
-        """Let the next document get this name."""
-        self.bot.add_result(SendDocument, _message(document=Document(file_id=file_id, file_unique_id=file_id)))
-
-    def refuses(self, method: type[TelegramMethod[Any]], description: str, code: int = 400) -> None:
-        """Let the next call fail."""
-        self.bot.add_result(method, ok=False, error_code=code, description=description)
-
-    def sent(self) -> list[Any]:
-        """What people can see."""
-        return [method for method in self.bot.requests.all if not isinstance(method, SendChatAction)]
-
-    def kinds(self) -> list[type]:
-        """What kinds of messages that is."""
-        return [type(method) for method in self.sent()]
-
-
-def _message(**content: Any) -> Message:
-    return Message(message_id=9, date=datetime.now(UTC), chat=Chat(id=7, type="private"), **content)
 
 
 @pytest.fixture

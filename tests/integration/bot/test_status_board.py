@@ -329,29 +329,3 @@ async def test_what_has_ended_is_looked_at_no_more(hall: Hall) -> None:
     await hall.later()
     assert await hall.look() == []
     assert await hall.redis.zcard(redis_keys.STATUS_WAITING) == 0
-
-
-# -- the queues ---------------------------------------------------------------------------------------------------
-
-
-async def test_places_are_counted_over_all_queues_in_their_order(redis: Redis) -> None:
-    for queue, ids in (("img_queue_low", ["c"]), ("img_queue", ["b1", "b2"]), ("img_queue_high", ["a"])):
-        await redis.rpush(Queue.redis_queue_namespace_prefix + queue, *ids)
-    await redis.zadd(redis_keys.leases("img_queue"), {"x:1": 1, "y:1": 1})
-    outlook = await Forecast(redis, DEFAULT_ENDPOINTS, slots=2).look()
-    assert outlook.places == {"a": 1, "b1": 2, "b2": 3, "c": 4}
-    assert outlook.running == 2
-
-
-async def test_a_few_run_times_foretell_nothing_and_one_that_hung_little(redis: Redis) -> None:
-    key = redis_keys.latency(DEFAULT_ENDPOINTS[Operation.CREATE])
-    forecast = Forecast(redis, DEFAULT_ENDPOINTS, slots=2)
-    await redis.rpush(key, *["20"] * (RUN_TIMES_NEEDED - 1))
-    assert (await forecast.look()).run_times == {}
-    await redis.rpush(key, "600")
-    assert (await forecast.look()).run_times == {Operation.CREATE: 20.0}
-
-
-async def test_one_look_serves_all_for_a_moment(redis: Redis) -> None:
-    forecast = Forecast(redis, DEFAULT_ENDPOINTS, slots=2)
-    assert await forecast.recent() is await forecast.recent()
