@@ -201,8 +201,9 @@ class Inbox:
             self._in_hand.discard(entry_id)
 
     async def _wait_for(self, entry_id: str) -> None:
-        while await self._redis.xrange(redis_keys.INBOX, entry_id, entry_id):
-            await asyncio.sleep(_LOOK_AGAIN)  # noqa: ASYNC110 - the event would have to come from another process
+        # The event would have to come from another process.
+        while await self._redis.xrange(redis_keys.INBOX, entry_id, entry_id):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _strike_off(self, entry_id: str) -> None:
         async with self._redis.pipeline(transaction=True) as pipeline:

@@ -87,7 +87,8 @@ end
 if batch == '' and redis.call('ZCARD', open_of(user)) >= tonumber(open_max) then return {{'open', 0}} end
 leader = cache_key ~= '' and redis.call('GET', in_flight(cache_key))
 if leader then
-  local leads = redis.call('HGET', record_of(leader), 'state')
+  local leads, slow = unpack(redis.call('HMGET', record_of(leader), 'state', 'batch'))
+  if slow and batch == '' and leads == 'queued' then leads = '' end -- rather pay twice than wait behind a batch
   if leads == 'queued' or leads == 'submitting' or leads == 'submitted' then
     create(leads == 'submitting' and 'queued' or leads, 'joined_to', leader)
     redis.call('RPUSH', joined_to(leader), id)

@@ -62,6 +62,7 @@ MODELS: Final[Mapping[str, Model]] = {
 }
 """Every endpoint whose shape is known here. (Shapes: fal's model pages.)"""
 
+
 def choose_endpoints(chosen: Mapping[Operation, str]) -> dict[Operation, str]:
     """Return the endpoint for each operation.
 

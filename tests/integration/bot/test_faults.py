@@ -19,7 +19,7 @@ def test_killed_while_it_handles_updates_it_loses_none_and_queues_none_twice(own
     # The answers wait for flood control while the requests are queued already: there the bot dies.
     own_scene.telegram.post("/control/faults", method="sendMessage", status=429, retry_after=30, times=3)
     for person in people:
-        person.say("a fox")
+        person.say(f"a fox for {person.id}")  # who asks for the same joins, and waits in no queue
         own_scene.worker.waits_for_request(person)
     own_scene.bot.kill()
     people[0].say("a hare")

@@ -177,6 +177,19 @@ async def test_who_wants_what_is_just_being_made_joins(office: Office) -> None:
     assert await office.admit("c", 3, cache_key="k") is Verdict.QUEUED
 
 
+async def test_nobody_joins_what_waits_at_low_priority(office: Office) -> None:
+    await office.admit("b-1", 1, cache_key="k", batch="b")
+    assert await office.admit("r", 2, cache_key="k") is Verdict.QUEUED
+    await office.submit("r")
+    assert await office.admit("b-2", 1, cache_key="k", batch="b") is Verdict.JOINED
+
+
+async def test_what_a_batch_has_drawn_already_is_joined(office: Office) -> None:
+    await office.admit("b-1", 1, cache_key="k", batch="b")
+    await office.submit("b-1")
+    assert await office.admit("r", 2, cache_key="k") is Verdict.JOINED
+
+
 async def test_a_failure_is_everybody_s(office: Office) -> None:
     await office.admit("a", 1, cache_key="k")
     await office.admit("b", 2, cache_key="k")

@@ -86,4 +86,14 @@ def test_any_bytes_are_a_list_or_refused(data: bytes) -> None:
 def test_whatever_is_written_comes_out_of_any_encoding(prompts: list[str]) -> None:
     text = "\r\n".join(prompts)
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1251"):
-        assert decode(text.encode(encoding)).lstrip("\ufeff") == text
+        data = text.encode(encoding)
+        if encoding != "cp1251" or not _is_utf8(data):  # three letters of the one can be a letter of the other
+            assert decode(data).lstrip("\ufeff") == text
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import ConfigurationError, FailureReason, RequestFailedError
 from app.core.operations import MERGE_INPUTS_MAX, Operation
 from app.core.requests import ImageRequest
-from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.worker.models import MODELS, choose_endpoints, result_urls
 from tests.simulators.fal import models as simulated
 
