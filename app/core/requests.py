@@ -238,7 +238,7 @@ class RequestStore:
             LeaseLostError: the lease is not held.
         """
         answer = await self._advance(
-            keys=[redis_keys.request(request_id), lease.key if lease else ""],
+            keys=[redis_keys.request(request_id), *([lease.key] if lease else [])],
             args=[
                 lease.execution if lease else "", state, ",".join(entered_from), event or "", time.time(),
                 *(part for pair in fields.items() for part in pair),
