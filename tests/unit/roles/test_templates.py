@@ -99,6 +99,7 @@ def test_telegram_pushes_to_where_caddy_listens_and_shows_a_secret() -> None:
     caddyfile = render("caddy", "Caddyfile.j2", **WEBHOOK)
     assert "https://bot.example {" in caddyfile
     assert "path /telegram" in caddyfile
+    assert "request>headers delete" in caddyfile, "Caddy would tell the secret in its log"
     secret = value("bot", "bot_webhook_secret")
     assert len(secret) == 64
     assert secret not in VAULT["telegram_token"] + caddyfile
