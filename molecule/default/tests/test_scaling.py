@@ -1,11 +1,18 @@
-"""10 workers become 4, and then 12."""
+"""10 workers become 4, and then 12; one bot that polls becomes two with a webhook, and then two of which one polls.
+
+A run of site.yml takes long, so each changes both.
+"""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from .test_hosts import properties
+from .test_hosts import operator, properties
+from .test_pictures import picture, until
 
 Host = Any
+
+BOTS = ["imagebot@1", "imagebot@2"]
 
 
 def units(vps: Host, *arguments: str) -> set[str]:
@@ -34,13 +41,42 @@ def test_fewer_workers_the_dead_ones_go_too_and_the_others_do_not_notice(vps: Ho
     vps.check_output(f"rm -r {drop_in} && systemctl daemon-reload")
 
     before = pids(vps, 4)
-    site("-e", "workers=4")
+    site("-e", "workers=4", "-e", "bot_mode=webhook", "-e", "bot_instances=2")
     assert units(vps, "--all") == enabled(vps) == named(4)
     assert pids(vps, 4) == before
 
 
+def test_telegram_pushes_through_caddy_to_both_bots(vps: Host, tmp_path: Path) -> None:
+    assert vps.run(f"systemctl is-active imagebot-caddy {' '.join(BOTS)}").rc == 0
+    assert vps.run("systemd-analyze security --offline=no --threshold=20 --no-pager imagebot-caddy").rc == 0
+    assert vps.run("systemctl is-enabled caddy").stdout.strip() == "disabled"
+    picture(tmp_path / "picture")
+
+
+def test_a_bot_that_is_killed_holds_nobody_up(vps: Host, tmp_path: Path) -> None:
+    vps.check_output("systemctl kill --signal=KILL imagebot@1")
+    picture(tmp_path / "picture")
+    assert until(lambda: vps.run("systemctl is-active imagebot@1").rc == 0)
+
+
+def test_the_webhook_s_secret_is_in_no_log(vps: Host) -> None:
+    secret = vps.check_output("cat /etc/imagebot/credentials/imagebot_webhook_secret")
+    assert secret not in vps.check_output("journalctl --no-pager --quiet --output=cat")
+
+
 def test_more_workers_are_only_added(vps: Host, site: Callable[..., str]) -> None:
     before = pids(vps, 4)
-    site("-e", "workers=12")
+    site("-e", "workers=12", "-e", "bot_instances=2")
     assert units(vps, "--state=active") == enabled(vps) == named(12)
     assert pids(vps, 4) == before
+
+
+def test_one_bot_polls_and_the_other_takes_its_place(vps: Host, tmp_path: Path) -> None:
+    assert vps.run("systemctl is-active imagebot-caddy").rc != 0
+    poller = operator(vps, 6379, "GET imagebot:poller").split(".")[0]
+    [other] = {*BOTS} - {poller}
+    assert properties(vps, other, "StatusText")["StatusText"].startswith(f"Standing by for {poller}")
+    vps.check_output(f"systemctl stop {poller}")  # a killed one would be back before its place is taken
+    assert until(lambda: operator(vps, 6379, "GET imagebot:poller").split(".")[0] == other)
+    picture(tmp_path / "picture")
+    vps.check_output(f"systemctl start {poller}")
