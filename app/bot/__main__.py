@@ -14,33 +14,33 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotF
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
-from app.bot.albums import Albums
-from app.bot.alerts import Alerts
-from app.bot.batch_summary import BatchSummaries
-from app.bot.broadcast import Broadcaster, Broadcasts
-from app.bot.cancellation import Cancellation
-from app.bot.commands import Menus
-from app.bot.conversations import Conversations
-from app.bot.delivery import CLAIM_AFTER, Delivery
-from app.bot.dialogues import OneAtATime, dialogue_storage
+from app.bot.answers.batch_summary import BatchSummaries
+from app.bot.answers.conversations import Conversations
+from app.bot.answers.delivery import CLAIM_AFTER, Delivery
+from app.bot.answers.eta import Forecast
+from app.bot.answers.pacing import Pacing
+from app.bot.answers.picture_sender import PictureSender
+from app.bot.answers.status_board import StatusBoard
 from app.bot.dispatcher import make_dispatcher
-from app.bot.eta import Forecast
-from app.bot.inbox import Inbox, RawUpdate
-from app.bot.intake import Intake
 from app.bot.lanes import Lanes
+from app.bot.orders.cancellation import Cancellation
+from app.bot.orders.dialogues import OneAtATime, dialogue_storage
+from app.bot.orders.intake import Intake
+from app.bot.orders.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
 from app.bot.outage import Outage
-from app.bot.pacing import Pacing
-from app.bot.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
-from app.bot.picture_sender import PictureSender
-from app.bot.polling import Polling
+from app.bot.people.alerts import Alerts
+from app.bot.people.broadcast import Broadcaster, Broadcasts
+from app.bot.people.commands import Menus
+from app.bot.people.users import Users
+from app.bot.receiving.albums import Albums
+from app.bot.receiving.inbox import Inbox, RawUpdate
+from app.bot.receiving.polling import Polling
+from app.bot.receiving.standby import Standby
+from app.bot.receiving.webhook import Webhook
 from app.bot.settings import BotSettings
-from app.bot.standby import Standby
-from app.bot.status_board import StatusBoard
 from app.bot.tasks import end
 from app.bot.telegram import make_bot
 from app.bot.texts import Texts
-from app.bot.users import Users
-from app.bot.webhook import Webhook
 from app.core import logs, redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import ConfigurationError

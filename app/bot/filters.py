@@ -6,8 +6,8 @@ Coroutines, because aiogram runs any other function (and every ``F.…``) in a t
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 
-from app.bot.albums import album_of
-from app.bot.photos import picture_in
+from app.bot.orders.photos import picture_in
+from app.bot.receiving.albums import album_of
 
 
 async def is_private(event: Message | CallbackQuery | ChatMemberUpdated) -> bool:

@@ -22,8 +22,8 @@ from aiogram.exceptions import (
 from aiogram.methods import GetMe, Response, SendChatAction, TelegramMethod
 from aiogram.methods.base import TelegramType
 
+from app.bot.answers.pacing import EditStatus
 from app.bot.outage import Outage
-from app.bot.pacing import EditStatus
 from app.bot.settings import BotSettings
 
 logger = logging.getLogger(__name__)

@@ -36,7 +36,7 @@ USERS: Final = "imagebot:users"
 
 
 BROADCAST: Final = "imagebot:broadcast"
-"""Hash of the broadcast that is under way, or was last (see ``app/bot/broadcast.py``)."""
+"""Hash of the broadcast that is under way, or was last (see ``app/bot/people/broadcast.py``)."""
 
 BROADCAST_RECIPIENTS: Final = "imagebot:broadcast:recipients"
 """Sorted set of those whom it has not reached yet."""
@@ -71,7 +71,7 @@ def last_update_of(chat_id: int) -> str:
 
 
 def conversation(request_id: str) -> str:
-    """Hash with what the bot has said about one request (see ``app/bot/conversations.py``)."""
+    """Hash with what the bot has said about one request (see ``app/bot/answers/conversations.py``)."""
     return f"imagebot:conversation:{request_id}"
 
 
@@ -136,19 +136,19 @@ def result(cache_key: str) -> str:
 
 
 DIALOGUES: Final = "imagebot:fsm"
-"""Prefix of the dialogues' states (see ``app/bot/dialogues.py``)."""
+"""Prefix of the dialogues' states (see ``app/bot/orders/dialogues.py``)."""
 
 ALBUMS: Final = "imagebot:albums"
 """Sorted set of albums that are not whole yet, scored by when they are taken to be (Redis time, s)."""
 
 
 def album(album_id: str) -> str:
-    """Hash of an album's messages by their ids (see ``app/bot/albums.py``)."""
+    """Hash of an album's messages by their ids (see ``app/bot/receiving/albums.py``)."""
     return f"imagebot:album:{album_id}"
 
 
 PACING_ALL: Final = "imagebot:pacing"
-"""When the next message to anybody is due (see ``app/bot/pacing.py``)."""
+"""When the next message to anybody is due (see ``app/bot/answers/pacing.py``)."""
 
 STATUS_WAITING: Final = "imagebot:status:waiting"
 """Sorted set of queued requests with a status message, scored by when to look at it next (Redis time, s)."""

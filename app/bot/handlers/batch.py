@@ -6,12 +6,12 @@ from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import Document, Message, Update
 
-from app.bot.batch_summary import BatchSummaries
-from app.bot.downloads import TooLargeError, UnavailableError, download
+from app.bot.answers.batch_summary import BatchSummaries
 from app.bot.filters import brings_document, brings_words
-from app.bot.intake import Intake, Order, Origin
-from app.bot.preferences import Preferences
-from app.bot.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
+from app.bot.orders.downloads import TooLargeError, UnavailableError, download
+from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
+from app.bot.people.preferences import Preferences
 from app.bot.refusals import RefusedError
 from app.bot.texts import Voice
 from app.core.operations import Operation

@@ -6,10 +6,10 @@ from aiogram.fsm.context import FSMContext
 from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, Message
 
-from app.bot.cancellation import Cancellation, Cancelled
-from app.bot.eta import Forecast
+from app.bot.answers.eta import Forecast
+from app.bot.answers.keyboards import CancelAllButton, CancelButton
 from app.bot.handlers.status import list_requests
-from app.bot.keyboards import CancelAllButton, CancelButton
+from app.bot.orders.cancellation import Cancellation, Cancelled
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.requests import RequestStore

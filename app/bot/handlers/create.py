@@ -4,9 +4,9 @@ from aiogram import Router
 from aiogram.types import Message, Update
 
 from app.bot.filters import brings_words, is_command
-from app.bot.intake import Intake, Order, Origin
-from app.bot.preferences import Preferences
-from app.bot.prompts import clean_prompt
+from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.prompts import clean_prompt
+from app.bot.people.preferences import Preferences
 from app.bot.texts import Voice
 from app.core.operations import Operation
 

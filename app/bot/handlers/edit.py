@@ -5,12 +5,12 @@ from aiogram.filters import Command, CommandObject, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, InaccessibleMessage, Message, Update
 
-from app.bot.dialogues import Editing
 from app.bot.filters import brings_captioned_picture, brings_picture, brings_words, replies_to_picture
-from app.bot.intake import Intake, Order, Origin
-from app.bot.photo_menu import Deed, PhotoButton, pressed_photo
-from app.bot.photos import Photos
-from app.bot.prompts import clean_prompt
+from app.bot.orders.dialogues import Editing
+from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo
+from app.bot.orders.photos import Photos
+from app.bot.orders.prompts import clean_prompt
 from app.bot.refusals import RefusedError
 from app.bot.texts import Voice
 from app.core.operations import Operation

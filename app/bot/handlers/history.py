@@ -9,9 +9,9 @@ from aiogram.filters import Command
 from aiogram.methods import EditMessageMedia
 from aiogram.types import CallbackQuery, InputMediaDocument, InputMediaPhoto, Message
 
-from app.bot.excerpts import excerpt
-from app.bot.keyboards import HistoryButton, history_keyboard
-from app.bot.picture_sender import Frame, PictureSender
+from app.bot.answers.excerpts import excerpt
+from app.bot.answers.keyboards import HistoryButton, history_keyboard
+from app.bot.answers.picture_sender import Frame, PictureSender
 from app.bot.refusals import RefusedError
 from app.bot.telegram import is_gone, is_ignorable, quietly
 from app.bot.texts import Voice

@@ -5,8 +5,6 @@ from aiogram.dispatcher.event.bases import SkipHandler
 from aiogram.filters import StateFilter
 from aiogram.types import Message, ReplyParameters, Update
 
-from app.bot.albums import Albums
-from app.bot.dialogues import Editing, Retouching, Upscaling
 from app.bot.filters import (
     brings_document,
     brings_picture,
@@ -15,8 +13,10 @@ from app.bot.filters import (
     is_moving_picture,
     is_part_of_album,
 )
-from app.bot.photo_menu import photo_keyboard
-from app.bot.photos import Photos, picture_in
+from app.bot.orders.dialogues import Editing, Retouching, Upscaling
+from app.bot.orders.photo_menu import photo_keyboard
+from app.bot.orders.photos import Photos, picture_in
+from app.bot.receiving.albums import Albums
 from app.bot.refusals import RefusedError
 from app.bot.texts import Voice
 

@@ -9,13 +9,13 @@ from aiogram.exceptions import TelegramEntityTooLarge
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Update
 
-from app.bot.conversations import ENDED, HELD, Conversations
+from app.bot.answers.conversations import ENDED, HELD, Conversations
+from app.bot.answers.keyboards import ResultButton, Verb
+from app.bot.answers.picture_sender import Frame, PictureSender
 from app.bot.handlers.edit import start_edit
 from app.bot.handlers.retoucher import retouch
 from app.bot.handlers.upscale import upscale
-from app.bot.intake import Intake, Order, Origin
-from app.bot.keyboards import ResultButton, Verb
-from app.bot.picture_sender import Frame, PictureSender
+from app.bot.orders.intake import Intake, Order, Origin
 from app.bot.refusals import RefusedError
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly

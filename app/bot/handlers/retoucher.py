@@ -5,11 +5,11 @@ from aiogram.filters import Command, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
-from app.bot.dialogues import Retouching
 from app.bot.filters import brings_picture
-from app.bot.intake import Intake, Order, Origin
-from app.bot.photo_menu import Deed, PhotoButton, pressed_photo
-from app.bot.photos import Photos
+from app.bot.orders.dialogues import Retouching
+from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo
+from app.bot.orders.photos import Photos
 from app.bot.texts import Voice
 from app.core.operations import Operation
 

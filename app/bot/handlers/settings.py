@@ -6,11 +6,11 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from app.bot.commands import Menus
-from app.bot.preferences import OPTIONS, Choice, Preferences
+from app.bot.people.commands import Menus
+from app.bot.people.preferences import OPTIONS, Choice, Preferences
+from app.bot.people.users import Users
 from app.bot.telegram import quietly
 from app.bot.texts import Texts, Voice
-from app.bot.users import Users
 
 
 class SettingsButton(CallbackData, prefix="settings"):

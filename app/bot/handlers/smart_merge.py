@@ -7,13 +7,13 @@ from aiogram.filters import Command, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
-from app.bot.albums import album_of
-from app.bot.dialogues import Editing, Merging, Retouching, Upscaling
 from app.bot.filters import brings_picture, brings_words, is_album
-from app.bot.intake import Intake, Order, Origin
-from app.bot.photo_menu import Deed, PhotoButton, pressed_photo
-from app.bot.photos import Photos, PictureFile, picture_in
-from app.bot.prompts import clean_prompt
+from app.bot.orders.dialogues import Editing, Merging, Retouching, Upscaling
+from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo
+from app.bot.orders.photos import Photos, PictureFile, picture_in
+from app.bot.orders.prompts import clean_prompt
+from app.bot.receiving.albums import album_of
 from app.bot.refusals import RefusedError
 from app.bot.texts import Voice
 from app.core.operations import MERGE_INPUTS_MAX, MERGE_INPUTS_MIN, Operation

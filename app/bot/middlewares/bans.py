@@ -7,9 +7,9 @@ from aiogram import BaseMiddleware, Bot
 from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import TelegramObject, Update, User
 
+from app.bot.people.users import Acquaintance, Users
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
-from app.bot.users import Acquaintance, Users
 
 
 class BansMiddleware(BaseMiddleware):

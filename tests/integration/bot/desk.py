@@ -11,13 +11,13 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from teremok import MockBot
 
-from app.bot.alerts import Alert, Alerts
-from app.bot.batch_summary import BatchSummaries
-from app.bot.conversations import Conversations
-from app.bot.delivery import Delivery
+from app.bot.answers.batch_summary import BatchSummaries
+from app.bot.answers.conversations import Conversations
+from app.bot.answers.delivery import Delivery
+from app.bot.answers.picture_sender import PictureSender
+from app.bot.answers.status_board import StatusBoard
 from app.bot.lanes import Lanes
-from app.bot.picture_sender import PictureSender
-from app.bot.status_board import StatusBoard
+from app.bot.people.alerts import Alert, Alerts
 from app.bot.texts import Texts
 from app.core import redis_keys
 from app.core.admission import Admission

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from app.bot.albums import Albums, album_of
+from app.bot.receiving.albums import Albums, album_of
 from app.bot.tasks import end
 from app.core import redis_keys
 

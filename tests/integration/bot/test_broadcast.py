@@ -12,11 +12,11 @@ from aiogram.methods.base import TelegramMethod
 from redis.asyncio import Redis
 from teremok import MockBot
 
-from app.bot import broadcast
-from app.bot.broadcast import Broadcaster, Broadcasts, Start
+from app.bot.people import broadcast
+from app.bot.people.broadcast import Broadcaster, Broadcasts, Start
+from app.bot.people.users import Users
 from app.bot.tasks import end
 from app.bot.texts import Texts
-from app.bot.users import Users
 from app.core import redis_keys
 from tests.integration.bot.conftest import Scene
 from tests.integration.bot.harness import RedisServer

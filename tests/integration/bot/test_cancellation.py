@@ -6,7 +6,7 @@ import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from app.bot.cancellation import Cancellation, Cancelled
+from app.bot.orders.cancellation import Cancellation, Cancelled
 from app.core import queues
 from app.core.admission import Admission
 from app.core.operations import Operation

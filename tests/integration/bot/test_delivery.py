@@ -8,9 +8,9 @@ from aiogram.methods import SendChatAction, SendDocument, SendMessage, SendPhoto
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from app.bot.alerts import Alert
-from app.bot.delivery import ATTEMPTS
-from app.bot.keyboards import result_keyboard
+from app.bot.answers.delivery import ATTEMPTS
+from app.bot.answers.keyboards import result_keyboard
+from app.bot.people.alerts import Alert
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
 from app.core.errors import FailureReason

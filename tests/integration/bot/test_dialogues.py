@@ -7,8 +7,8 @@ from aiogram.fsm.storage.base import StorageKey
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from app.bot import dialogues
-from app.bot.dialogues import DIALOGUE_TTL, Editing, OneAtATime, dialogue_storage
+from app.bot.orders import dialogues
+from app.bot.orders.dialogues import DIALOGUE_TTL, Editing, OneAtATime, dialogue_storage
 
 KEY = StorageKey(bot_id=1, chat_id=7, user_id=7)
 OTHER = StorageKey(bot_id=1, chat_id=8, user_id=8)

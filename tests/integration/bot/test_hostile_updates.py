@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.bot.commands import ADMIN_COMMANDS, COMMANDS
+from app.bot.people.commands import ADMIN_COMMANDS, COMMANDS
 from app.core import redis_keys
 from tests.integration.bot.conftest import Scene
 from tests.integration.bot.harness import wait_until

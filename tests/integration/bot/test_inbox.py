@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from app.bot import inbox as module
-from app.bot.inbox import Inbox, RawUpdate
 from app.bot.lanes import Lanes
+from app.bot.receiving import inbox as module
+from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.tasks import end
 from app.core import redis_keys
 from tests.integration.bot.harness import RedisServer, wait_until

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from app.bot import conversations
-from app.bot.conversations import ENDED, HELD, Conversation, Conversations
+from app.bot.answers import conversations
+from app.bot.answers.conversations import ENDED, HELD, Conversation, Conversations
 from app.core import redis_keys
 from tests.integration.bot.harness import RedisServer, wait_until
 

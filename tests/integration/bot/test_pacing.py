@@ -9,7 +9,7 @@ from aiogram.methods import AnswerCallbackQuery, SendMessage
 from redis.asyncio import Redis
 from teremok import MockBot
 
-from app.bot.pacing import EditStatus, Pacing
+from app.bot.answers.pacing import EditStatus, Pacing
 from tests.integration.bot.harness import RedisServer
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from app.bot.preferences import AUTO, Choice, Preferences
-from app.bot.users import Acquaintance, Users
+from app.bot.people.preferences import AUTO, Choice, Preferences
+from app.bot.people.users import Acquaintance, Users
 
 
 @dataclass

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.bot.conversations import ENDED
-from app.bot.eta import Outlook
+from app.bot.answers.conversations import ENDED
+from app.bot.answers.eta import Outlook
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestState
 

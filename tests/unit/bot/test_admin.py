@@ -18,12 +18,12 @@ from aiogram.types import (
 )
 from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
 
-from app.bot import stats
-from app.bot.broadcast import Start
-from app.bot.commands import ADMIN_COMMANDS, Menus
 from app.bot.dispatcher import make_dispatcher
+from app.bot.people import stats
+from app.bot.people.broadcast import Start
+from app.bot.people.commands import ADMIN_COMMANDS, Menus
+from app.bot.people.stats import Stats
 from app.bot.settings import BotSettings
-from app.bot.stats import Stats
 from app.bot.texts import Texts
 from app.core import queues
 from tests.unit.bot.people import People

@@ -9,8 +9,8 @@ from aiogram.methods import SetMyCommands
 from aiogram.types import BotCommandScopeChat
 from teremok import MockBot
 
-from app.bot.commands import ADMIN_COMMANDS, COMMANDS, Menus
 from app.bot.dispatcher import make_dispatcher
+from app.bot.people.commands import ADMIN_COMMANDS, COMMANDS, Menus
 from app.bot.texts import Texts
 from tests.unit.bot.people import People
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.bot.eta import Outlook, Standing, describe
+from app.bot.answers.eta import Outlook, Standing, describe
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation
 from app.core.requests import RequestState

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.bot.excerpts import excerpt
+from app.bot.answers.excerpts import excerpt
 
 
 @pytest.mark.parametrize(

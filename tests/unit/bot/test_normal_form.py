@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
-from app.bot.normal_form import KEPT_SIDE, NormalPicture, normalise
+from app.bot.orders.normal_form import KEPT_SIDE, NormalPicture, normalise
 from app.bot.refusals import RefusedError
 
 GREEN, WHITE = (30, 160, 60), (255, 255, 255)

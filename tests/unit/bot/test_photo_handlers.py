@@ -18,12 +18,12 @@ from aiogram.types import (
 )
 from teremok import MockBot, MockCallbackQuery, MockMessagePhoto, MockMessageText, MockUser
 
-from app.bot.albums import ALBUM_FIELD, Albums
-from app.bot.dialogues import Editing, Merging, Retouching, Upscaling
 from app.bot.dispatcher import make_dispatcher
-from app.bot.intake import Order, Origin
-from app.bot.photo_menu import Deed, PhotoButton
-from app.bot.photos import Photos, PictureFile, picture_in
+from app.bot.orders.dialogues import Editing, Merging, Retouching, Upscaling
+from app.bot.orders.intake import Order, Origin
+from app.bot.orders.photo_menu import Deed, PhotoButton
+from app.bot.orders.photos import Photos, PictureFile, picture_in
+from app.bot.receiving.albums import ALBUM_FIELD, Albums
 from app.bot.refusals import RefusedError
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice

@@ -14,9 +14,9 @@ from aiogram.types import Animation, Document, PhotoSize
 from PIL import Image
 from teremok import MockBot, MockMessageDocument, MockMessagePhoto, MockMessageText
 
-from app.bot import downloads, normal_form, photos
-from app.bot.keyboards import result_keyboard
-from app.bot.photos import BYTES_MAX, Photos, PictureFile, picture_in
+from app.bot.answers.keyboards import result_keyboard
+from app.bot.orders import downloads, normal_form, photos
+from app.bot.orders.photos import BYTES_MAX, Photos, PictureFile, picture_in
 from app.bot.refusals import RefusedError
 from app.bot.texts import Texts, Voice
 from app.core.media import MediaStore

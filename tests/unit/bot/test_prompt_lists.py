@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.bot.prompt_lists import LIST_MAX, decode, read_list
+from app.bot.orders.prompt_lists import LIST_MAX, decode, read_list
 from app.bot.refusals import RefusedError
 from app.core.operations import PROMPT_MAX_LENGTH
 

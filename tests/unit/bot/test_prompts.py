@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bot.prompts import BlankPromptError, PromptTooLongError, clean_prompt
+from app.bot.orders.prompts import BlankPromptError, PromptTooLongError, clean_prompt
 from app.core.operations import PROMPT_MAX_LENGTH
 
 

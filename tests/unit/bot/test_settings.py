@@ -7,10 +7,10 @@ from aiogram.methods import AnswerCallbackQuery, DeleteMyCommands, EditMessageTe
 from aiogram.types import InlineKeyboardMarkup
 from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
 
-from app.bot.commands import Menus
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.settings import SettingsButton
-from app.bot.preferences import OPTIONS, Choice, Preferences
+from app.bot.people.commands import Menus
+from app.bot.people.preferences import OPTIONS, Choice, Preferences
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts
 from tests.unit.bot.people import People

@@ -19,7 +19,7 @@ from aiogram.exceptions import (
 from aiogram.methods import SendChatAction, SendMessage, TelegramMethod
 from teremok import MockBot
 
-from app.bot.pacing import EditStatus
+from app.bot.answers.pacing import EditStatus
 from app.bot.telegram import WaitOut, is_gone, is_ignorable, passes, quietly
 
 METHOD = SendMessage(chat_id=7, text="hi")

@@ -18,7 +18,7 @@ class Writer:
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
-        self._module = load("library/managed_files.py")
+        self._module = load("playbooks/library/managed_files.py")
 
     def __call__(self, *files: dict[str, Any], check: bool = False) -> dict[str, Any]:
         wanted = [ME | file | {"path": str(file["path"])} for file in files]

@@ -61,7 +61,7 @@ class Host:
             program.write_text(text)
             program.chmod(0o755)
         monkeypatch.setenv("PATH", str(root), prepend=":")
-        self._module = load("library/systemd_units.py")
+        self._module = load("playbooks/library/systemd_units.py")
         monkeypatch.setattr(self._module, "CREDENTIALS", self._credentials)
         monkeypatch.setattr(self._module, "UNIT_LINKS", root / "links")
 

@@ -1,4 +1,4 @@
-# Меню команд (app/bot/commands.py).
+# Меню команд (app/bot/people/commands.py).
 
 command-start = Поздороваться
 command-help = Как это работает

@@ -7,7 +7,7 @@ from aiogram.exceptions import TelegramAPIError
 from aiogram.methods import SendMessage
 from redis.asyncio import Redis
 
-from app.bot.conversations import ENDED, HELD, TTL, Conversations
+from app.bot.answers.conversations import ENDED, HELD, TTL, Conversations
 from app.bot.telegram import is_gone
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys

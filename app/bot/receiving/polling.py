@@ -7,8 +7,8 @@ from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramRetryAfter
 from redis.exceptions import RedisError
 
-from app.bot.inbox import Inbox, RawUpdate
 from app.bot.outage import Outage
+from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.telegram import GetRawUpdates
 
 LONG_POLL: Final = 30

@@ -3,7 +3,7 @@
 What is shown lies in the request's conversation, and when to look at it next in two sorted sets (waiting, drawing),
 so that all instances of the bot share the work and none repeats another's. A request is looked at every few seconds,
 the most overdue first; its message is edited only if it would say something else, and only with what Telegram's
-limits leave over (``app/bot/pacing.py``). However many are alive, they are then merely edited less often.
+limits leave over (``app/bot/answers/pacing.py``). However many are alive, they are then merely edited less often.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from aiogram.methods import DeleteMessage, SendMessage
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.bot.conversations import TTL
-from app.bot.eta import Forecast, Outlook, Standing, describe
-from app.bot.keyboards import status_keyboard
+from app.bot.answers.conversations import TTL
+from app.bot.answers.eta import Forecast, Outlook, Standing, describe
+from app.bot.answers.keyboards import status_keyboard
+from app.bot.answers.pacing import EditStatus, Pacing
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
-from app.bot.pacing import EditStatus, Pacing
 from app.bot.telegram import passes, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys

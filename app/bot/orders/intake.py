@@ -13,8 +13,8 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import OutOfMemoryError
 
-from app.bot.alerts import Alert, Alerts
-from app.bot.conversations import Conversations
+from app.bot.answers.conversations import Conversations
+from app.bot.people.alerts import Alert, Alerts
 from app.bot.settings import BotSettings
 from app.bot.texts import Voice
 from app.core import queues, redis_keys

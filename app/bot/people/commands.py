@@ -9,10 +9,10 @@ from aiogram.exceptions import TelegramAPIError
 from aiogram.methods import DeleteMyCommands, SetMyCommands
 from aiogram.types import BotCommand, BotCommandScopeChat
 
-from app.bot.preferences import AUTO
+from app.bot.people.preferences import AUTO
+from app.bot.people.users import Users
 from app.bot.telegram import is_gone
 from app.bot.texts import DEFAULT_LOCALE, Texts
-from app.bot.users import Users
 
 COMMANDS: Final = (
     "help", "edit", "merge", "retouch", "upscale", "batch", "history", "status", "cancel", "settings", "start",

@@ -16,8 +16,8 @@ from aiogram.types import BufferedInputFile
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from app.bot.inbox import Inbox, RawUpdate
 from app.bot.outage import Outage
+from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.settings import BotSettings
 
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name

@@ -12,7 +12,7 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.methods import AnswerCallbackQuery
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from app.bot.photos import picture_in
+from app.bot.orders.photos import picture_in
 from app.bot.refusals import RefusedError
 from app.bot.telegram import quietly
 from app.bot.texts import Voice

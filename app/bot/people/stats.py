@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from rq.queue import Queue
 from rq.worker_registration import REDIS_WORKER_KEYS
 
-from app.bot.intake import CACHE_HITS, CACHE_MISSES
+from app.bot.orders.intake import CACHE_HITS, CACHE_MISSES
 from app.core import redis_keys
 from app.core.endpoints import MICRO
 from app.core.errors import FailureReason

@@ -11,8 +11,8 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.methods import SendMessage
 from redis.asyncio import Redis
 
+from app.bot.people.users import Users
 from app.bot.texts import Texts, Voice
-from app.bot.users import Users
 from app.core import redis_keys
 
 _TELLING: Final = 60

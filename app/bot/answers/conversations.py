@@ -1,9 +1,8 @@
 """What the bot has said about each request: the ledger that keeps a result from being sent twice.
 
-One hash per request: the person's message, how far the answer has got, and the status message
-(``app/bot/status_board.py``). An answer is claimed, sent and recorded; a second sender finds it ended, or held, or
-(after a crash) goes on where it stopped. Other answers that must not be given twice are kept here too, under names of
-their own.
+One hash per request: the person's message, how far the answer has got, and the status message (``status_board.py``).
+An answer is claimed, sent and recorded; a second sender finds it ended, or held, or (after a crash) goes on where it
+stopped. Other answers that must not be given twice are kept here too, under names of their own.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from app.core import redis_keys
 TTL: Final = 7 * 24 * 3600
 """Seconds that a conversation is remembered after its last change."""
 
-HOLD: Final = 15.0
+HOLD: Final = 6.0
 """Seconds that a claim lasts unless it is renewed."""
 
 ENDED: Final = -1

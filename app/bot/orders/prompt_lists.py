@@ -4,7 +4,7 @@ import codecs
 import unicodedata
 from typing import Final
 
-from app.bot.prompts import BlankPromptError, PromptTooLongError, clean_prompt
+from app.bot.orders.prompts import BlankPromptError, PromptTooLongError, clean_prompt
 from app.bot.refusals import RefusedError
 from app.core.operations import PROMPT_MAX_LENGTH
 

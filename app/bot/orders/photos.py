@@ -12,9 +12,9 @@ from typing import Final
 from aiogram import Bot
 from aiogram.types import Message
 
-from app.bot.downloads import TooLargeError, UnavailableError, download
-from app.bot.keyboards import ResultButton
-from app.bot.normal_form import normalise
+from app.bot.answers.keyboards import ResultButton
+from app.bot.orders.downloads import TooLargeError, UnavailableError, download
+from app.bot.orders.normal_form import normalise
 from app.bot.refusals import RefusedError
 from app.core.media import MediaStore
 from app.core.rate_limit import RateLimiter

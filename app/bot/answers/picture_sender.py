@@ -11,7 +11,7 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadR
 from aiogram.methods import SendChatAction, SendDocument, SendPhoto
 from aiogram.types import BufferedInputFile, InlineKeyboardMarkup, Message, ReplyParameters
 
-from app.bot.pictures import inspect
+from app.bot.answers.pictures import inspect
 from app.bot.telegram import is_gone
 from app.core.media import MediaStore
 

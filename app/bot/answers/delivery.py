@@ -14,15 +14,15 @@ from aiogram.types import ReplyParameters
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app.bot.alerts import Alert, Alerts
-from app.bot.batch_summary import BatchSummaries
-from app.bot.conversations import ENDED, HELD, Conversation, Conversations
-from app.bot.excerpts import excerpt
-from app.bot.keyboards import result_keyboard
+from app.bot.answers.batch_summary import BatchSummaries
+from app.bot.answers.conversations import ENDED, HELD, Conversation, Conversations
+from app.bot.answers.excerpts import excerpt
+from app.bot.answers.keyboards import result_keyboard
+from app.bot.answers.picture_sender import Frame, PictureSender
+from app.bot.answers.status_board import StatusBoard
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
-from app.bot.picture_sender import Frame, PictureSender
-from app.bot.status_board import StatusBoard
+from app.bot.people.alerts import Alert, Alerts
 from app.bot.telegram import is_gone
 from app.bot.texts import Texts, Voice
 from app.core import queues
@@ -34,7 +34,7 @@ from app.core.result_cache import Result, ResultCache
 ATTEMPTS: Final = 5
 """How often an answer that fails for no known reason is tried; then the person is told that it failed."""
 
-CLAIM_AFTER: Final = 10.0
+CLAIM_AFTER: Final = 6.0
 """Seconds after which an event that was not settled is tried again, here or by another instance."""
 
 PROMPT_SHOWN: Final = 200

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from app.bot.preferences import AUTO, Choice, Preferences
+from app.bot.people.preferences import AUTO, Choice, Preferences
 from app.bot.texts import DEFAULT_LOCALE
 from app.core import redis_keys
 

@@ -22,10 +22,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.bot.outage import Outage
+from app.bot.people.users import Users
 from app.bot.tasks import end
 from app.bot.telegram import is_gone, quietly
 from app.bot.texts import Texts, Voice
-from app.bot.users import Users
 from app.core import redis_keys
 
 INTERVAL: Final = 0.05

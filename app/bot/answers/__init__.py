@@ -1,0 +1,1 @@
+"""What people are shown: results, where their requests stand, buttons."""

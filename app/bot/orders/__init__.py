@@ -1,0 +1,1 @@
+"""What people ask for: prompts, pictures, dialogues, and the one way to take an order."""

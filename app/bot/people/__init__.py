@@ -1,0 +1,1 @@
+"""Who there is: what they have chosen, who is served first or not at all, what admins do."""
