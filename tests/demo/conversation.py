@@ -65,7 +65,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--telegram", required=True, help="URL of the simulated Telegram")
     parser.add_argument("--picture", required=True, type=Path, help="where to save the picture")
-    parser.add_argument("--prompt", default="A lighthouse in a storm, oil on canvas")
+    parser.add_argument("--prompt", default=time.strftime("A lighthouse in a storm at %H:%M:%S, oil on canvas"))
     given = parser.parse_args()
     person = Person(given.telegram, user_id=7001)
     try:
