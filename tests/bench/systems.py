@@ -132,7 +132,7 @@ class Ours:
             environment={
                 "IMAGEBOT_WORKER_CONCURRENCY": str(self.concurrency),
                 "IMAGEBOT_FAL_CONCURRENCY": str(in_flight),
-                "IMAGEBOT_FAL_REQUESTS_PER_SECOND": str(max(50, math.ceil(top_rate * (POLLS + 3) * 1.5))),
+                "IMAGEBOT_FAL_REQUESTS_PER_SECOND": str(max(50, math.ceil(top_rate * (POLLS + 2) * 1.5))),
                 "IMAGEBOT_LOG_LEVEL": "WARNING",
             },
             fal_arguments=provider.arguments,
