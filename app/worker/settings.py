@@ -26,7 +26,7 @@ class WorkerSettings(CoreSettings):
     fal_media_hosts: Annotated[tuple[str, ...], *FROM_JSON] = ("fal.media", "*.fal.media")
     """Hosts that results may be fetched from."""
     fal_requests_per_second: Annotated[float, Field(gt=0)] = 50.0
-    """Cap on requests to fal, over all workers."""
+    """Cap on requests to the API of fal, over all workers; pictures come from elsewhere and do not count."""
     fal_submit_repeats: Annotated[int, Field(ge=0, le=5)] = 0
     """How often a submit whose outcome is unknown may be sent again; each may be a second bill."""
     fal_retries: Annotated[int, Field(ge=0)] = 4
