@@ -1,11 +1,11 @@
-"""``python -m tests.bench worker|polling|status``: what ``make bench`` runs."""
+"""``python -m tests.bench worker|polling|status|bot``: what ``make bench`` runs."""
 
 import argparse
 import asyncio
 import sys
 from dataclasses import asdict
 
-from tests.bench import polling, report, status_messages
+from tests.bench import bot_load, polling, report, status_messages
 from tests.bench.measure import compare
 from tests.bench.systems import BenchError, Provider
 from tests.stack.redis_server import NoRedisError
@@ -49,10 +49,22 @@ def bench_status(given: argparse.Namespace) -> None:
         report.write_docs("status", f"{given.seconds:g} s; {report.machine()}.\n\n{table}", {})
 
 
+def bench_bot(given: argparse.Namespace) -> None:
+    """Let one instance on one core answer people."""
+    figures = bot_load.measure(given.rate, given.seconds, given.seed)
+    report.save("bot.json", {**bot_load.as_json(figures), "machine": report.machine()}, {})
+    table = bot_load.table(figures)
+    print(table)
+    if given.write_docs:
+        report.write_docs(
+            "bot", f"{given.rate:g} updates/s for {given.seconds:g} s; {report.machine()}.\n\n{table}", {}
+        )
+
+
 def main() -> int:
     """Do what the command line says; return the exit status."""
     parser = argparse.ArgumentParser(
-        description="Measure workers, polling schedules and status messages; results in build/bench"
+        description="Measure workers, polling schedules, status messages and the bot; results in build/bench"
     )
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md too")
     commands = parser.add_subparsers(required=True)
@@ -68,6 +80,11 @@ def main() -> int:
     status.add_argument("--people", type=int, default=1000)
     status.add_argument("--seconds", type=float, default=60.0)
     status.set_defaults(run=bench_status)
+    bot = commands.add_parser("bot", help="how fast one instance answers")
+    bot.add_argument("--rate", type=float, default=100.0, help="updates a second")
+    bot.add_argument("--seconds", type=float, default=60.0)
+    bot.add_argument("--seed", type=int, default=7)
+    bot.set_defaults(run=bench_bot)
     given = parser.parse_args()
     try:
         given.run(given)

@@ -10,7 +10,7 @@ from aiohttp import web
 from . import methods_bot, methods_edit, methods_send, methods_updates
 from .errors import ApiError, PersonError
 from .methods import METHODS
-from .params import read_params
+from .params import Params, read_params
 from .person import PersonApi
 from .settings import Settings
 from .world import World
@@ -55,6 +55,7 @@ class TelegramServer:
                 web.get("/control/outcomes", self._outcomes),
                 web.get("/control/updates", self._updates),
                 web.get("/control/people", self._people),
+                web.get("/control/journal", self._journal),
                 web.get("/control/settings", self._show_settings),
                 web.post("/control/settings", self._settings),
                 web.post("/control/faults", self._faults),
@@ -74,7 +75,7 @@ class TelegramServer:
         name, function = METHODS.get(request.match_info["method"].lower(), ("", None))
         if function is None:
             return _answer(ApiError(404, "Not Found: method not found").body)
-        fault = None
+        at, params, fault = time.time(), Params({}, {}), None
         try:
             params = await read_params(request)
             fault = self.world.faults.take(name, params.integer("chat_id"))
@@ -92,6 +93,7 @@ class TelegramServer:
         if fault and fault.kind == "drop_after":
             return self._dropped(request, name)
         self.world.outcomes[name][str(body.get("error_code", 200))] += 1
+        self.world.journal.called(at, name, params.integer("chat_id"), params.text("callback_query_id"), body)
         return _answer(body)
 
     async def _end(self, _: web.Application) -> None:
@@ -128,6 +130,9 @@ class TelegramServer:
         seen = {"made": updates.made, "pending": updates.pending, "polling": updates.polling}
         seen["webhook_attempts"] = attempts
         return web.json_response(seen)
+
+    async def _journal(self, _: web.Request) -> web.Response:
+        return web.json_response(self.world.journal.as_json())
 
     async def _people(self, _: web.Request) -> web.Response:
         people = self.world.chats.people.values()

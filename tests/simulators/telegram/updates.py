@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from .errors import ApiError, conflict
+from .journal import Journal
 
 JSON = dict[str, Any]
 _NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
@@ -15,7 +16,8 @@ _WEBHOOK = "can't use getUpdates method while webhook is active; use deleteWebho
 class Updates:
     """The updates that the bot has not acknowledged, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         # A simulator that is started anew must not use ids again: the bot knows updates by them.
         self.next_id = int(time.time())
         self.pending: list[JSON] = []
@@ -35,6 +37,7 @@ class Updates:
         self.next_id += 1
         self.made += 1
         self.pending.append({"update_id": update_id, kind: content})
+        self._journal.made(update_id, kind, content)
         self._wake()
         return update_id
 
@@ -84,4 +87,6 @@ class Updates:
                 if self._poll is poll:
                     self._poll = None
         found, self._again = (self._again + self.pending)[:limit], []
+        for update in found:
+            self._journal.handed(update)
         return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from .journal import Journal
 from .settings import Settings
 from .updates import Updates
 
@@ -42,8 +43,9 @@ def _lane(update: JSON) -> Any:
 class Delivery:
     """Pushes the pending updates to the webhook that is set."""
 
-    def __init__(self, updates: Updates) -> None:
+    def __init__(self, updates: Updates, journal: Journal) -> None:
         self._updates = updates
+        self._journal = journal
         self.webhook: Webhook | None = None
         self._pump: asyncio.Task[None] | None = None
 
@@ -95,6 +97,7 @@ class Delivery:
             for attempt in itertools.count():
                 async with places:
                     webhook.attempts += 1
+                    self._journal.handed(update)
                     problem = await _try(session, webhook, update)
                 if not problem:
                     break

@@ -9,6 +9,7 @@ from .chats import Chats, Person, Post
 from .errors import ApiError, bad
 from .faults import Faults
 from .files import FileStore
+from .journal import Journal
 from .limits import RateLimits
 from .params import Params
 from .settings import Settings
@@ -35,8 +36,9 @@ class World:
         self._at_start = at_start
         bot_id = int(at_start.token.partition(":")[0])
         self.bot: JSON = {"id": bot_id, "is_bot": True, "first_name": "Imagebot", "username": "image_test_bot"}
-        self.updates = Updates()
-        self.delivery = Delivery(self.updates)
+        self.journal = Journal()
+        self.updates = Updates(self.journal)
+        self.delivery = Delivery(self.updates, self.journal)
         self.chats = Chats(self.bot)
         self.reset()
 
@@ -51,6 +53,7 @@ class World:
         """What setMyCommands and its like keep, by kind and scope or language."""
         self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)
         self.updates.clear()
+        self.journal.clear()
         self.chats = Chats(self.bot, self.chats.next_message_id)
         if self.delivery.webhook is None:
             self.updates.allowed = None
