@@ -1,6 +1,7 @@
 """The bot's process: ``python -m app.bot``."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -47,7 +48,7 @@ from app.core.errors import ConfigurationError
 from app.core.events import EventReader
 from app.core.media import MediaStore
 from app.core.rate_limit import RateLimiter
-from app.core.redis_clients import SOCKET_TIMEOUT, queue_redis, rq_redis
+from app.core.redis_clients import CONNECTIONS_MAX, SOCKET_TIMEOUT, queue_redis, rq_redis
 from app.core.requests import RequestStore
 from app.core.result_cache import ResultCache
 from app.core.sd_notify import notify, watchdog_interval
@@ -78,9 +79,14 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     redis = await stack.enter_async_context(queue_redis(settings))
     rq = stack.enter_context(rq_redis(settings))
     cache_url, credentials = str(settings.cache_redis_url), settings.redis_options()
-    cache = await stack.enter_async_context(
-        AsyncRedis.from_url(cache_url, decode_responses=True, socket_timeout=SOCKET_TIMEOUT, **credentials)
+    cache_client = AsyncRedis.from_url(
+        cache_url,
+        decode_responses=True,
+        socket_timeout=SOCKET_TIMEOUT,
+        max_connections=CONNECTIONS_MAX,
+        **credentials,
     )
+    cache = await stack.enter_async_context(cache_client)
     bot = make_bot(settings)
     stack.push_async_callback(bot.session.close)
     await _wait_for("Redis (queue)", redis.ping)
@@ -162,6 +168,8 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     ]
     tasks += [asyncio.create_task(reader) for reader in readers]
     stack.push_async_callback(end, tasks)  # before the lanes are drained, so that nothing new comes
+    gc.collect()
+    gc.freeze()  # what lives as long as the process need not be looked through while people wait
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     for task in done:
         task.result()

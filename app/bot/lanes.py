@@ -3,26 +3,33 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
+from typing import Final
 
 from app.bot.tasks import end
 
 Work = Callable[[], Awaitable[None]]
 
+BACKLOG: Final = 10
+
 logger = logging.getLogger(__name__)
 
 
 class Lanes:
-    """Runs what it is given, at most ``limit`` pieces accepted at a time."""
+    """Runs what it is given, ``limit`` pieces at a time; ``BACKLOG`` times as many are accepted.
+
+    What waits for its own lane takes no room from the others: one busy chat must not hold up everybody.
+    """
 
     def __init__(self, limit: int) -> None:
         self._room = asyncio.Semaphore(limit)
+        self._accepted = asyncio.Semaphore(limit * BACKLOG)
         self._last: dict[Hashable, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
     async def put(self, lane: Hashable, work: Work) -> None:
-        """Start the work once all earlier work of its lane has ended; wait while there is no room."""
-        await self._room.acquire()
+        """Start the work once all earlier work of its lane has ended; wait while too much waits."""
+        await self._accepted.acquire()
         task = asyncio.create_task(self._run(work, self._last.get(lane)))
         self._last[lane] = task
         self._tasks.add(task)
@@ -38,11 +45,12 @@ class Lanes:
     async def _run(self, work: Work, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
-        if not self._draining:
-            await work()
+        async with self._room:
+            if not self._draining:
+                await work()
 
     def _ended(self, lane: Hashable, task: asyncio.Task[None]) -> None:
-        self._room.release()
+        self._accepted.release()
         self._tasks.discard(task)
         if self._last.get(lane) is task:
             del self._last[lane]

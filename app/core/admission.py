@@ -9,7 +9,7 @@ from typing import Final
 from redis.asyncio import Redis
 from rq.queue import Queue
 
-from app.core import request_scripts
+from app.core import queues, request_scripts
 from app.core.requests import ImageRequest
 from app.core.result_cache import Result
 
@@ -85,7 +85,7 @@ class Admission:
             args=[
                 request.id, request.to_json(), request.user_id, request.cost,
                 time.strftime("%Y-%m-%d", time.gmtime(now)), request.cache_key, request.batch, now,
-                Queue.redis_queue_namespace_prefix + request.queue,
+                Queue.redis_queue_namespace_prefix + request.queue, queues.QUEUES.index(request.queue) + 1,
                 limits.open_requests, limits.queue, limits.spend, limits.user_spend,
                 json.dumps(known.media) if known else "", json.dumps(known.file_ids) if known else "",
             ]

@@ -26,6 +26,9 @@ REDIS_AWAY: Final = (RedisConnectionError, RedisTimeoutError, ResponseError)
 SOCKET_TIMEOUT = 15.0
 """Seconds without an answer after which a connection counts as dead; longer than any blocking read here."""
 
+CONNECTIONS_MAX: Final = 2000
+"""Connections of one process: more than it has in hand at once. redis-py's own limit, 100, looks like an outage."""
+
 
 def queue_redis(settings: CoreSettings, *, decode_responses: bool = True) -> AsyncRedis:
     """Return a client of the queue's instance that answers text (or bytes).
@@ -36,6 +39,7 @@ def queue_redis(settings: CoreSettings, *, decode_responses: bool = True) -> Asy
         str(settings.queue_redis_url),
         decode_responses=decode_responses,
         socket_timeout=SOCKET_TIMEOUT,
+        max_connections=CONNECTIONS_MAX,
         retry=AsyncRetry(NoBackoff(), 0),
         **settings.redis_options(),
     )

@@ -6,7 +6,7 @@ money set aside for it, its batch, the requests that wait for the same result, a
 
 from typing import Final
 
-from app.core import redis_keys
+from app.core import queues, redis_keys
 
 EVENTS_MAXLEN: Final = 100_000
 """About how many events the stream keeps."""
@@ -20,6 +20,9 @@ FORGOTTEN_TTL: Final = 3600
 """Seconds that the record of a result is kept after it has left the history."""
 _SPEND_TTL: Final = 3 * 24 * 3600
 _IN_FLIGHT_TTL: Final = 24 * 3600
+_RESULT_TTL: Final = 120
+"""Seconds that a result is found by what was asked before the cache has to know it."""
+_USUAL, _LOWEST = (queues.QUEUES.index(queue) + 1 for queue in (queues.QUEUE, queues.QUEUE_LOW))
 _SPEND: Final = redis_keys.spend("' .. day .. '", "' .. user .. '")
 
 # Records name each other by id, so keys are made here; all lie in one Redis (no cluster).
@@ -57,15 +60,16 @@ end
 """
 
 # ARGV: id, request as JSON, user, cost (micro-dollars), day, cache key ('' = none), batch ('' = none), time (Unix s),
-# queue's key, then limits: open requests, jobs in the queue, micro-dollars a day for all, and for the person (0 =
-# without a limit); then pictures and file ids of a result that is known already, as JSON ('' = it is not).
+# queue's key and rank (1 = served first), then limits: open requests, jobs in the queue, micro-dollars a day for all
+# and for the person (0 = no limit); then pictures and file ids of a result that is known already, as JSON ('' = it is
+# not). Who wants what is just being made joins, unless it waits in a queue of a lower rank than one's own.
 # Returns a verdict and a number: queued (and how many jobs wait), joined, done; known (and 1 if its job is to be in
 # the queue); or what refused it: banned, open, full, spend, user-spend.
 ADMIT: Final = (
     _COMMON
     + f"""
-local id, request, user, cost, day, cache_key, batch, at, queue = unpack(ARGV, 1, 9)
-local open_max, queue_max, spend_max, user_max = unpack(ARGV, 10, 13)
+local id, request, user, cost, day, cache_key, batch, at, queue, rank = unpack(ARGV, 1, 10)
+local open_max, queue_max, spend_max, user_max, known_media, known_files = unpack(ARGV, 11, 16)
 local record = record_of(id)
 local state, leader = unpack(redis.call('HMGET', record, 'state', 'joined_to'))
 if state then return {{'known', state == 'queued' and not leader and 1 or 0}} end
@@ -77,23 +81,27 @@ local function create(state, ...)
   if state ~= 'done' then redis.call('ZADD', open_of(user, batch), at, id) end
 end
 
-if ARGV[14] ~= '' then
-  create('done', 'media', ARGV[14], 'file_ids', ARGV[15], 'done_at', at)
+leader = cache_key ~= '' and redis.call('GET', in_flight(cache_key))
+local leads, leads_rank
+if leader then
+  local media, files
+  leads, leads_rank, media, files = unpack(redis.call(
+    'HMGET', record_of(leader), 'state', 'rank', 'media', 'file_ids'))
+  if leads == 'done' and known_media == '' then known_media, known_files = media, files or '[]' end
+end
+if known_media ~= '' then
+  create('done', 'media', known_media, 'file_ids', known_files, 'done_at', at)
   if batch ~= '' then redis.call('HINCRBY', batch_of(batch), 'done', 1) end
   remember(id, user, at)
   emit('done', id)
   return {{'done', 0}}
 end
 if batch == '' and redis.call('ZCARD', open_of(user)) >= tonumber(open_max) then return {{'open', 0}} end
-leader = cache_key ~= '' and redis.call('GET', in_flight(cache_key))
-if leader then
-  local leads, slow = unpack(redis.call('HMGET', record_of(leader), 'state', 'batch'))
-  if slow and batch == '' and leads == 'queued' then leads = '' end -- rather pay twice than wait behind a batch
-  if leads == 'queued' or leads == 'submitting' or leads == 'submitted' then
-    create(leads == 'submitting' and 'queued' or leads, 'joined_to', leader)
-    redis.call('RPUSH', joined_to(leader), id)
-    return {{'joined', 0}}
-  end
+local as = ({{queued = 'queued', submitting = 'queued', submitted = 'submitted', stored = 'submitted'}})[leads or '']
+if as and (leads ~= 'queued' or tonumber(leads_rank) <= tonumber(rank)) then
+  create(as, 'joined_to', leader)
+  redis.call('RPUSH', joined_to(leader), id)
+  return {{'joined', 0}}
 end
 local waiting = redis.call('LLEN', queue)
 if waiting >= tonumber(queue_max) then return {{'full', waiting}} end
@@ -102,7 +110,7 @@ local function over(max, key)
 end
 if over(spend_max, spend_of('all', day)) then return {{'spend', 0}} end
 if over(user_max, spend_of(user, day)) then return {{'user-spend', 0}} end
-create('queued', 'cost', cost)
+create('queued', 'cost', cost, 'rank', rank)
 spend(user, day, cost)
 if cache_key ~= '' then
   redis.call('HSET', record, 'cache_key', cache_key)
@@ -124,34 +132,50 @@ if not state then return 'missing' end
 if ARGV[1] ~= '' and not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 'lease-lost' end
 if not string.find(',' .. ARGV[3] .. ',', ',' .. state .. ',', 1, true) then return state end
 
--- What a request that ends leaves behind. The money goes back unless fal has, or may have, drawn for it.
-local function settle(id, state, reason)
+-- What a request that ends leaves behind. The money goes back unless fal has, or may have, drawn for it. A result
+-- serves who asks for the same for a while, until it is in the cache.
+local function settle(id, left, state, reason)
   local record = record_of(id)
   local user, day, cost, cache_key, batch, fal, leader = unpack(
     redis.call('HMGET', record, 'user', 'day', 'cost', 'cache_key', 'batch', 'fal', 'joined_to'))
   redis.call('EXPIRE', record, {ENDED_TTL})
   if not user then return end
   redis.call('ZREM', open_of(user, batch), id)
-  local unasked = not fal or fal == ''
+  local unasked = (not fal or fal == '') and left ~= 'submitting'
   if cost and state ~= 'done' and (unasked and reason ~= 'outcome-unknown' or reason == 'bad-input') then
     spend(user, day, -cost)
   end
-  if cache_key and redis.call('GET', in_flight(cache_key)) == id then redis.call('DEL', in_flight(cache_key)) end
+  if cache_key and redis.call('GET', in_flight(cache_key)) == id then
+    redis.call('EXPIRE', in_flight(cache_key), state == 'done' and {_RESULT_TTL} or 0)
+  end
   if leader then redis.call('LREM', joined_to(leader), 0, id) end
   if batch then redis.call('HINCRBY', batch_of(batch), state, 1) end
   if state == 'done' then remember(id, user, at) end
 end
 
--- The first of those that joined a cancelled request takes its place; the bot hears of it, and queues it.
+local function wait_again(id)
+  redis.call('HSET', record_of(id), 'state', 'queued')
+  redis.call('HDEL', record_of(id), 'submitted_at')
+end
+
+-- The first of those that joined a cancelled request takes its place, one of a batch only if there is no other; the
+-- bot hears of it, and queues it.
 local function replace(id, joined)
-  local heir = table.remove(joined, 1)
+  local place = 1
+  for i, other in ipairs(joined) do
+    if redis.call('HEXISTS', record_of(other), 'batch') == 0 then place = i break end
+  end
+  local heir = table.remove(joined, place)
   local cost, cache_key = unpack(redis.call('HMGET', record_of(id), 'cost', 'cache_key'))
   local user, day = unpack(redis.call('HMGET', record_of(heir), 'user', 'day'))
+  local rank = redis.call('HEXISTS', record_of(heir), 'batch') == 1 and {_LOWEST} or {_USUAL}
+  wait_again(heir)
   redis.call('HDEL', record_of(heir), 'joined_to')
-  redis.call('HSET', record_of(heir), 'state', 'queued', 'cost', cost, 'cache_key', cache_key)
+  redis.call('HSET', record_of(heir), 'cost', cost, 'cache_key', cache_key, 'rank', rank)
   redis.call('SET', in_flight(cache_key), heir, 'EX', {_IN_FLIGHT_TTL})
   spend(user, day, cost)
   for _, other in ipairs(joined) do
+    wait_again(other)
     redis.call('HSET', record_of(other), 'joined_to', heir)
     redis.call('RPUSH', joined_to(heir), other)
   end
@@ -167,9 +191,11 @@ if entered == 'submitted' then
     redis.call('HSET', record_of(other), 'state', entered, entered .. '_at', at)
     if not told then emit(event, other) end
   end
+elseif entered == 'queued' then
+  for _, other in ipairs(joined) do wait_again(other) end
 elseif entered == 'done' or entered == 'failed' or entered == 'cancelled' then
   local media, reason = unpack(redis.call('HMGET', KEYS[1], 'media', 'reason'))
-  settle(id, entered, reason)
+  settle(id, state, entered, reason)
   redis.call('DEL', joined_to(id))
   if entered == 'cancelled' then
     if #joined > 0 then replace(id, joined) end
@@ -178,7 +204,7 @@ elseif entered == 'done' or entered == 'failed' or entered == 'cancelled' then
       redis.call('HSET', record_of(other), 'state', entered, entered .. '_at', at,
                  'media', media or '[]', 'reason', reason or '')
       emit(event, other)
-      settle(other, entered, reason)
+      settle(other, '', entered, reason)
     end
   end
 end

@@ -35,18 +35,21 @@ class BatchSummaries:
             pipeline.sadd(key, request_id)
             pipeline.expire(key, TTL)
             await pipeline.execute()
-        return await self.sum_up(batch_id)
+        return await self._sum_up(batch_id, self._sender)
 
-    async def sum_up(self, batch_id: str) -> bool:
-        """Send the summary if everything is told; return False if another instance is just doing that."""
+    async def sum_up(self, batch_id: str) -> None:
+        """Send the summary if everything is told, unless that is just being done."""
+        await self._sum_up(batch_id, f"{self._sender}, taking it")
+
+    async def _sum_up(self, batch_id: str, sender: str) -> bool:
         batch = cast(dict[str, str], await self._redis.hgetall(redis_keys.batch(batch_id)))
         total = int(batch.get("total", 0))
         if not total or int(await self._redis.scard(redis_keys.batch_told(batch_id))) < total:
             return True
-        attempt = await self._conversations.claim(batch_id, self._sender)
+        attempt = await self._conversations.claim(batch_id, sender)
         if attempt in (ENDED, HELD):
             return attempt == ENDED
-        async with self._conversations.hold(batch_id, self._sender):
+        async with self._conversations.hold(batch_id, sender):
             await self._send(batch)
             await self._conversations.end(batch_id)
         return True

@@ -63,7 +63,7 @@ class Delivery:
     _in_hand: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Deliver for ever: in order within a request, side by side across requests."""
+        """Deliver for ever: in order within a request or batch, side by side across them."""
         outage = Outage("Redis (events)")
         while True:
             try:
@@ -72,7 +72,7 @@ class Delivery:
                     async for event in self.reader.read():
                         if event.entry_id not in self._in_hand:  # a slow one is claimed again, by ourselves too
                             self._in_hand.add(event.entry_id)
-                            await self.lanes.put(event.request_id, partial(self._settle, event))
+                            await self.lanes.put(_lane(event), partial(self._settle, event))
                     outage.over()
             except RedisError as error:
                 await outage.pause(error)
@@ -138,6 +138,8 @@ class Delivery:
         request = record.request
         voice = Voice(self.texts, request.locale)
         known = await self._known(record)
+        if request.cache_key and not known:  # from here on nobody pays for it again, whatever becomes of the sending
+            await self.cache.put(request.cache_key, Result(record.media, ()))
         file_ids = list(conversation.file_ids)
         for number in range(len(file_ids), len(record.media)):
             frame = Frame(
@@ -175,3 +177,8 @@ class Delivery:
         if conversation.prompt_message_id is not None:
             reply = ReplyParameters(message_id=conversation.prompt_message_id, allow_sending_without_reply=True)
         await self.bot(SendMessage(chat_id=record.request.chat_id, text=text, reply_parameters=reply))
+
+
+def _lane(event: Event) -> str:
+    """Return what an event belongs to: the requests of a batch are ``<batch>-<number>``, and take one place."""
+    return event.request_id.partition("-")[0]

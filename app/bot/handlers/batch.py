@@ -95,10 +95,11 @@ async def _take(
 ) -> bool:
     """Take a list, or say why not; return whether it was taken, at least in part."""
     prompts = read_list(text)
+    wishes = [" ".join(prompt.split()) for prompt in prompts]
     parameters = preferences.parameters()
     # Who writes the same line twice wants two pictures, not one picture twice.
     orders = [
-        Order(Operation.CREATE, prompt, parameters=parameters, fresh=prompt in prompts[:position])
+        Order(Operation.CREATE, prompt, parameters=parameters, fresh=wishes[position] in wishes[:position])
         for position, prompt in enumerate(prompts)
     ]
     origin = Origin.of(update, message)

@@ -1,5 +1,6 @@
 """The buttons under results: Again, Variation, Upscale, Edit, Retouch, File."""
 
+import asyncio
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final
@@ -93,7 +94,10 @@ class _FileLedger:
 
     async def send(self, pictures: PictureSender, request_id: str, number: int, key: str, frame: Frame) -> None:
         """Send a picture in full quality; by Telegram's name for it if it has been sent so before."""
-        if await self.conversations.claim(self.press_id, self.sender) in (ENDED, HELD):
+        # Another instance had the press in hand: it ends it, or is dead.
+        while (attempt := await self.conversations.claim(self.press_id, self.sender)) == HELD:  # noqa: ASYNC110
+            await asyncio.sleep(1)
+        if attempt == ENDED:
             return
         async with self.conversations.hold(self.press_id, self.sender):
             known = await self.conversations.file_of(request_id, number)

@@ -1,6 +1,7 @@
 """Taking requests on: the one way for work to begin, whatever handler it comes from."""
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from aiogram import Bot
 from aiogram.types import Message, Update
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from app.bot.answers.conversations import Conversations
 from app.bot.people.alerts import Alert, Alerts
@@ -164,15 +165,20 @@ class Intake:
             admitted = await admission.admit(request, limits, known)
         except OutOfMemoryError:
             logger.error("Redis is full: a request is refused")
-            await self.conversations.forget(request.id)
+            if await self.requests.load(request.id) is None:
+                await self.conversations.forget(request.id)
             return Verdict.FULL
         if admitted.verdict.is_refusal:
             await self.conversations.forget(request.id)
         elif admitted.verdict is not Verdict.KNOWN:
             counter = CACHE_HITS if admitted.verdict in (Verdict.DONE, Verdict.JOINED) else CACHE_MISSES
-            await self.redis.hincrby(redis_keys.COUNTERS, counter, 1)
+            with contextlib.suppress(OutOfMemoryError):
+                await self.redis.hincrby(redis_keys.COUNTERS, counter, 1)
         if admitted.to_queue:
-            await asyncio.to_thread(queues.enqueue, self.rq, request.id, request.queue)
+            try:
+                await asyncio.to_thread(queues.enqueue, self.rq, request.id, request.queue)
+            except OutOfMemoryError as error:  # it is recorded, so it can't be refused: the update is handled again
+                raise RedisError("Redis is full") from error
         return admitted.verdict
 
     async def _is_vip(self, user_id: int) -> bool:

@@ -28,8 +28,11 @@ def read_list(text: str) -> list[str]:
     Raises:
         RefusedError: there is none, there are too many, or one is too long.
     """
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if len(lines) > LIST_MAX:
+        raise RefusedError("batch-too-many", count=len(lines), limit=LIST_MAX)
     prompts: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in lines:
         try:
             prompts.append(clean_prompt(line))
         except BlankPromptError:
@@ -38,8 +41,6 @@ def read_list(text: str) -> list[str]:
             raise RefusedError("batch-too-long", line=number, length=error.length, limit=PROMPT_MAX_LENGTH) from None
     if not prompts:
         raise RefusedError("batch-empty")
-    if len(prompts) > LIST_MAX:
-        raise RefusedError("batch-too-many", count=len(prompts), limit=LIST_MAX)
     return prompts
 
 

@@ -142,13 +142,16 @@ async def test_money_comes_back_from_what_fal_never_drew(office: Office) -> None
 
 
 async def test_money_stays_spent_when_fal_has_or_may_have_drawn(office: Office) -> None:
-    for name in "abc":
+    for name in "abcd":
         await office.admit(name)
+    await office.redis.zadd(LEASE.key, {LEASE.execution: 1})
+    assert await office.store.begin_submit("d", LEASE, 1)
+    await office.store.cancel("d")
     await office.finish("a")
     await office.store.fail("b", FailureReason.OUTCOME_UNKNOWN)
     await office.submit("c")
     await office.store.cancel("c")
-    assert (await office.spent(), await office.spent(1)) == (300, 300)
+    assert (await office.spent(), await office.spent(1)) == (400, 400)
 
 
 # -- the same wish --------------------------------------------------------------------------------------------------
@@ -174,18 +177,28 @@ async def test_who_wants_what_is_just_being_made_joins(office: Office) -> None:
     assert record
     assert (record.state, record.media) == (RequestState.DONE, ("a.jpg",))
     assert (await office.spent(), await office.spent(2), await office.open_of(2)) == (100, 0, [])
-    assert await office.admit("c", 3, cache_key="k") is Verdict.QUEUED
 
 
-async def test_nobody_joins_what_waits_at_low_priority(office: Office) -> None:
-    await office.admit("b-1", 1, cache_key="k", batch="b")
-    assert await office.admit("r", 2, cache_key="k") is Verdict.QUEUED
-    await office.submit("r")
-    assert await office.admit("b-2", 1, cache_key="k", batch="b") is Verdict.JOINED
+async def test_who_wants_what_was_just_made_has_it_before_the_cache_does(office: Office) -> None:
+    await office.admit("a", 1, cache_key="k")
+    await office.submit("a")
+    assert await office.store.stored("a", LEASE, ("a.jpg",))
+    assert await office.admit("b", 2, cache_key="k") is Verdict.JOINED
+    assert await office.store.done("a", LEASE)
+    assert await office.admit("c", 3, cache_key="k") is Verdict.DONE
+    assert [await office.state(name) for name in "abc"] == [RequestState.DONE] * 3
+    assert await office.spent() == 100
 
 
-async def test_what_a_batch_has_drawn_already_is_joined(office: Office) -> None:
-    await office.admit("b-1", 1, cache_key="k", batch="b")
+@pytest.mark.parametrize(("slow", "quick"), [(queues.QUEUE_LOW, queues.QUEUE), (queues.QUEUE, queues.QUEUE_HIGH)])
+async def test_nobody_joins_what_waits_in_a_slower_queue(office: Office, slow: str, quick: str) -> None:
+    await office.admit("s", 1, cache_key="k", queue=slow)
+    assert await office.admit("q", 2, cache_key="k", queue=quick) is Verdict.QUEUED
+    assert await office.admit("t", 3, cache_key="k", queue=slow) is Verdict.JOINED
+
+
+async def test_what_fal_draws_already_is_joined_whatever_queue_it_was_in(office: Office) -> None:
+    await office.admit("b-1", 1, cache_key="k", batch="b", queue=queues.QUEUE_LOW)
     await office.submit("b-1")
     assert await office.admit("r", 2, cache_key="k") is Verdict.JOINED
 
@@ -216,6 +229,28 @@ async def test_the_first_who_joined_takes_the_place_of_who_leaves(office: Office
     assert (await office.spent(), await office.spent(1), await office.spent(2)) == (100, 0, 100)
     await office.finish("b")
     assert [await office.state(name) for name in "bcd"] == [RequestState.DONE] * 3
+
+
+async def test_who_joined_waits_again_with_what_it_joined(office: Office) -> None:
+    for user_id, name in enumerate("abc", 1):
+        await office.admit(name, user_id, cache_key="k")
+    await office.submit("a")
+    assert await office.state("c") is RequestState.SUBMITTED
+    assert await office.store.cancel("a")
+    for name in "bc":
+        record = await office.store.load(name)
+        assert record
+        assert (record.state, record.started_at) == (RequestState.QUEUED, None)
+
+
+async def test_one_of_a_batch_takes_the_place_only_if_nobody_else_can(office: Office) -> None:
+    await office.admit("a", 1, cache_key="k")
+    await office.admit("b-1", 2, cache_key="k", batch="b", queue=queues.QUEUE_LOW)
+    await office.admit("c", 3, cache_key="k")
+    await office.store.cancel("a")
+    assert (await office.events())[-1] == ("c", "queued")
+    await office.store.cancel("c")
+    assert (await office.events())[-1] == ("b-1", "queued")
 
 
 # -- what remains ---------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from app.bot.lanes import Lanes
+from app.bot.lanes import BACKLOG, Lanes
 
 
 async def test_a_lane_keeps_its_order_while_others_go_on() -> None:
@@ -42,19 +42,37 @@ async def test_an_error_is_logged_and_does_not_stop_its_lane(caplog: pytest.LogC
     assert "broken" in caplog.text
 
 
-async def test_no_more_than_the_limit_is_accepted() -> None:
-    lanes, gate = Lanes(limit=2), asyncio.Event()
+async def test_no_more_than_the_limit_is_at_work_and_ten_times_as_many_accepted() -> None:
+    lanes, gate, begun = Lanes(limit=2), asyncio.Event(), list[int]()
+
+    async def wait(number: int) -> None:
+        begun.append(number)
+        await gate.wait()
+
+    for number in range(2 * BACKLOG):
+        await lanes.put(number, partial(wait, number))
+    late = asyncio.create_task(lanes.put("late", partial(wait, -1)))
+    await asyncio.sleep(0.01)
+    assert begun == [0, 1]
+    assert not late.done()
+    gate.set()
+    await asyncio.wait_for(late, 5)
+
+
+async def test_a_lane_in_which_much_waits_leaves_room_to_the_others() -> None:
+    lanes, gate, done = Lanes(limit=2), asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
         await gate.wait()
 
-    await lanes.put("a", wait)
-    await lanes.put("b", wait)
-    third = asyncio.create_task(lanes.put("c", wait))
-    await asyncio.sleep(0)
-    assert not third.done()
+    async def finish() -> None:
+        done.set()
+
+    for _ in range(10):
+        await lanes.put("busy", wait)
+    await lanes.put("other", finish)
+    await asyncio.wait_for(done.wait(), 5)
     gate.set()
-    await asyncio.wait_for(third, 5)
 
 
 async def test_draining_cancels_what_does_not_end_in_time() -> None:
