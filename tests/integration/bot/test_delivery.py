@@ -1,5 +1,6 @@
 """Results come home: a real Redis, and Telegram played."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from redis.asyncio import Redis
 from app.bot.answers.delivery import ATTEMPTS
 from app.bot.answers.keyboards import result_keyboard
 from app.bot.people.alerts import Alert
+from app.bot.tasks import end
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
 from app.core.errors import FailureReason
@@ -125,6 +127,14 @@ async def test_nobody_there_ends_the_matter(desk: Desk) -> None:
     assert await desk.delivery.handle(DONE)
     assert await desk.delivery.handle(DONE)
     assert desk.kinds() == [SendPhoto]
+
+
+async def test_a_result_is_known_to_others_although_nobody_is_there_to_get_it(desk: Desk) -> None:
+    await desk.ask(request("u2", cache_key="k"))
+    await desk.draw("u2", picture())
+    desk.refuses(SendPhoto, "Forbidden: bot was blocked by the user", 403)
+    assert await desk.delivery.handle(event(EventType.DONE, "u2"))
+    assert await desk.cache.get("k") == Result(("u2-0.jpg",), ())
 
 
 async def test_an_event_of_a_forgotten_request_is_settled(desk: Desk) -> None:
@@ -257,6 +267,18 @@ async def test_a_batch_is_summed_up_once_after_its_last_news(desk: Desk) -> None
     for each in events:
         assert await desk.delivery.handle(each)
     assert len(desk.sent()) == 4
+
+
+async def test_a_batch_that_ends_all_at_once_is_summed_up_once(desk: Desk) -> None:
+    for request_id in await _batch(desk, 5):
+        await desk.requests.cancel(request_id)
+    delivering = asyncio.create_task(desk.delivery.run())
+    for _ in range(500):
+        await asyncio.sleep(0.02)
+        if not (await desk.redis.xpending(redis_keys.EVENTS, redis_keys.EVENTS_GROUP))["pending"] and desk.sent():
+            break
+    await end([delivering])
+    assert desk.kinds() == [SendMessage]
 
 
 async def test_a_summary_is_left_to_the_instance_that_is_sending_it(desk: Desk) -> None:

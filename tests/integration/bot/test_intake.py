@@ -1,0 +1,84 @@
+"""Orders are taken, or refused, in a real Redis that fills up meanwhile."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError, RedisError
+from teremok import MockBot
+
+from app.bot.answers.conversations import Conversations
+from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.settings import BotSettings
+from app.bot.texts import Texts, Voice
+from app.core import queues, redis_keys
+from app.core.operations import Operation
+from app.core.rate_limit import RateLimiter
+from app.core.requests import RequestStore
+from app.core.result_cache import ResultCache
+from tests.integration.bot.desk import Board, Told
+from tests.integration.bot.harness import TOKEN, RedisServer
+
+ORDER, ORIGIN, VOICE = Order(Operation.CREATE, "a fox"), Origin("u1", 7, 7, 3), Voice(Texts(), "en")
+
+
+class Shown(Board):
+    """Shows nothing, and remembers what it was to show."""
+
+    async def begin(self, request: Any, voice: Voice) -> None:
+        self.told.append(("begun", request.id))
+
+
+@pytest.fixture
+async def intake(queue_server: RedisServer, cache_server: RedisServer) -> AsyncIterator[Intake]:
+    queue_server.client.flushall()
+    cache_server.client.flushall()
+    async with (
+        Redis.from_url(queue_server.url, decode_responses=True) as redis,
+        Redis.from_url(cache_server.url, decode_responses=True) as cache,
+    ):
+        with BlockingRedis.from_url(queue_server.url) as rq:
+            yield Intake(
+                MockBot(), redis, rq, RequestStore(redis), Conversations(redis), RateLimiter(cache_server.url),
+                ResultCache(cache), Shown(), BotSettings(telegram_token=TOKEN), Told(),
+            )  # fmt: skip
+
+
+def waiting(queue_server: RedisServer) -> list[str]:
+    return queue_server.client.lrange(f"rq:queue:{queues.QUEUE}", 0, -1)  # type: ignore[return-value]  # not async
+
+
+async def test_an_order_is_queued_once_however_often_its_update_is_handled(
+    intake: Intake, queue_server: RedisServer
+) -> None:
+    assert await intake(ORDER, ORIGIN, VOICE)
+    assert await intake(ORDER, ORIGIN, VOICE)
+    assert waiting(queue_server) == ["u1"]
+
+
+async def test_a_redis_that_fills_up_between_record_and_queue_leaves_no_request_behind(
+    intake: Intake, queue_server: RedisServer
+) -> None:
+    full = OutOfMemoryError("command not allowed when used memory > 'maxmemory'")
+    with patch.object(queues, "enqueue", side_effect=full), pytest.raises(RedisError) as raised:
+        await intake(ORDER, ORIGIN, VOICE)
+    assert not isinstance(raised.value, OutOfMemoryError)  # that would be told, and the update be done with
+    assert waiting(queue_server) == []
+    assert await intake(ORDER, ORIGIN, VOICE)  # the update is handled again
+    assert waiting(queue_server) == ["u1"]
+
+
+async def test_a_full_redis_takes_nothing_from_a_request_that_was_taken_before(
+    intake: Intake, queue_server: RedisServer
+) -> None:
+    assert await intake(ORDER, ORIGIN, VOICE)
+    await intake.conversations.end("u1")
+    queue_server.client.config_set("maxmemory", "1mb")
+    try:
+        await intake(ORDER, ORIGIN, VOICE)
+    finally:
+        queue_server.client.config_set("maxmemory", "0")
+    assert queue_server.client.hexists(redis_keys.conversation("u1"), "ended")
