@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration molecule bench faults up down lab-ssh lab-down lock clean
+.PHONY: help demo test lint unit integration lab molecule bench faults up down lab-ssh lab-down lock clean
 
 # Options: TARGET=local (demo without a VPS), DISTRIBUTION=bookworm (the lab's Debian), VPS=no (tests without VPSs),
 # CMD='...' (for lab-ssh).
@@ -26,8 +26,8 @@ demo: $(READY) ## A bare VPS becomes a bot, and a person gets a picture from it
 	@$(PYTHON) -m tests.demo --target $(TARGET) --distribution $(DISTRIBUTION)
 
 test: lint unit ## Everything that CI runs
-	@echo 'Integration tests and lab VPSs, side by side; each tells what it did when it has ended (about 12 minutes).'
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration molecule
+	@echo 'Integration tests and lab VPSs, side by side; each tells what it did when it has ended (about 13 minutes).'
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target integration lab molecule
 	@$(if $(filter no,$(VPS)),echo 'Left out (VPS=no): the tests that need a lab VPS.',true)
 
 lint: $(READY) ## ruff, mypy, yamllint, ansible-lint
@@ -43,9 +43,13 @@ unit: $(READY) ## Tests that need nothing but Python
 integration: $(READY) ## Tests with real Redis, real processes and the simulators
 	pytest -n 3 --dist loadfile tests/integration
 
-molecule: $(READY) ## Tests on lab VPSs
+lab: $(READY) ## Tests of the lab itself
 ifneq ($(VPS),no)
 	pytest tests/lab_vps
+endif
+
+molecule: $(READY) ## Tests of the playbooks on lab VPSs
+ifneq ($(VPS),no)
 	$(PYTHON) -m tests.lab --lab molecule exec -- molecule test --all
 	$(PYTHON) -m tests.lab --lab molecule destroy --all
 endif
