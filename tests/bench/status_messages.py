@@ -65,7 +65,7 @@ def measure(people: int, seconds: float) -> StatusFigures:
             answer_s=answer,
             changed_share=sum(changed) / people,
             cpu_share=cpu_share,
-            rss_mb=max(rss_bytes(bot.process.pid) for bot in bots) / 1e6,
+            rss_mb=max(rss_bytes(bot.pid) for bot in bots) / 1e6,
         )
 
 
@@ -128,7 +128,7 @@ def _alive(queue: RedisServer) -> int:
 
 
 def _cpu(bots: list[BotProcess]) -> float:
-    return sum(cpu_seconds(bot.process.pid) for bot in bots)
+    return sum(cpu_seconds(bot.pid) for bot in bots)
 
 
 def _edits(telegram: Simulator) -> int:

@@ -167,6 +167,8 @@ class Vps:
                 address=self.record.address, prefix_length=PREFIX_LENGTH, gateway=GATEWAY
             ),
             "/root/.ssh/authorized_keys": public_key,
+            # A disk that is thrown away need not survive a power cut in the middle of an installation.
+            "/etc/dpkg/dpkg.cfg.d/lab": "force-unsafe-io\n",
         }
         with tempfile.TemporaryDirectory() as directory:
             requests = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import multiprocessing
 import os
 import shutil
 import socket
@@ -16,6 +17,7 @@ from PIL import Image
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from app.bot import __main__ as entry
 from app.core import redis_keys
 from app.core.errors import FailureReason
 from app.core.media import MediaStore
@@ -70,8 +72,23 @@ class RedisServer:
         self._process.wait(10)
 
 
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["app.bot.__main__"])
+"""Importing aiogram takes seconds of CPU: one process does it, and the bots of all tests are forked from that one."""
+
+
+def be_the_bot(environment: dict[str, str], log: Path) -> None:
+    """Do what ``python -m app.bot`` does, in an environment of its own."""
+    os.environ.clear()
+    os.environ.update(environment)
+    with log.open("ab") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    sys.exit(entry.main())
+
+
 class BotProcess:
-    """``python -m app.bot`` with what it writes to its log."""
+    """The bot's process with what it writes to its log."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
         """Start it; ``settings`` (names without the prefix) may be changed before the next start."""
@@ -82,11 +99,16 @@ class BotProcess:
     def start(self, **environment: str) -> None:
         """Start, without waiting for anything; ``environment`` comes on top for this start."""
         settings = {f"IMAGEBOT_{name.upper()}": value for name, value in self.settings.items()}
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.bot"], cwd=REPOSITORY, stdout=log, stderr=log,
-                env={"PATH": os.environ["PATH"], **settings, **environment},
-            )  # fmt: skip
+        whole = {"PATH": os.environ["PATH"], **settings, **environment}
+        self._log.touch()
+        self._process = FORKS.Process(target=be_the_bot, args=(whole, self._log), daemon=True)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """The process' id."""
+        assert self._process.pid is not None
+        return self._process.pid
 
     def log(self) -> str:
         """Everything written so far."""
@@ -98,13 +120,23 @@ class BotProcess:
 
     def kill(self) -> None:
         """SIGKILL."""
-        self.process.kill()
-        self.process.wait()
+        self._process.kill()
+        self._process.join()
 
     def terminate(self) -> int:
         """SIGTERM; return the exit status."""
-        self.process.terminate()
-        return self.process.wait(20)
+        self.tell_to_end()
+        return self.exit_status(20)
+
+    def tell_to_end(self) -> None:
+        """SIGTERM."""
+        self._process.terminate()
+
+    def exit_status(self, seconds: float = 60) -> int:
+        """Wait for its end."""
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, f"it runs on after {seconds:.0f} s"
+        return self._process.exitcode
 
 
 class Person:

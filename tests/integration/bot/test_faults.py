@@ -100,10 +100,10 @@ def test_it_tells_systemd_when_it_works_and_when_it_stops(own_scene: Scene, tmp_
         told: list[str] = []
         while "READY=1" not in told or "WATCHDOG=1" not in told[told.index("READY=1") :]:
             told += channel.recv(4096).decode().splitlines()
-        own_scene.bot.process.terminate()
+        own_scene.bot.tell_to_end()
         while "STOPPING=1" not in told:
             told += channel.recv(4096).decode().splitlines()
-    assert own_scene.bot.process.wait(20) == 0
+    assert own_scene.bot.exit_status(20) == 0
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_it_tells_systemd_when_it_works_and_when_it_stops(own_scene: Scene, tmp_
 )
 def test_bad_settings_are_named_in_one_line(tmp_path: Path, settings: dict[str, str], named: list[str]) -> None:
     bot = BotProcess(tmp_path, **settings)
-    assert bot.process.wait(60) == EXIT_CONFIG
+    assert bot.exit_status() == EXIT_CONFIG
     [line] = bot.log().splitlines()
     assert all(name in line for name in named)
 
@@ -127,7 +127,7 @@ def test_a_token_that_telegram_does_not_know_is_a_bad_setting(own_scene: Scene) 
     own_scene.bot.kill()
     other = "1111111111:BBF-imaginary_token-for-tests-0123456789"
     own_scene.bot.start(IMAGEBOT_TELEGRAM_TOKEN=other)
-    assert own_scene.bot.process.wait(60) == EXIT_CONFIG
+    assert own_scene.bot.exit_status() == EXIT_CONFIG
     assert "IMAGEBOT_TELEGRAM_TOKEN: Telegram does not know it" in own_scene.bot.log().splitlines()[-1]
     assert other not in own_scene.bot.log()
 

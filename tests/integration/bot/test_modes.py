@@ -271,7 +271,7 @@ class TestWebhookAndDeath:
 
 def test_a_webhook_without_address_and_secret_is_a_bad_setting(tmp_path: Path) -> None:
     bot = BotProcess(tmp_path, telegram_token=TOKEN, bot_mode="webhook", webhook_secret="short")
-    assert bot.process.wait(60) == EXIT_CONFIG
+    assert bot.exit_status() == EXIT_CONFIG
     [told] = bot.log().splitlines()
     assert "IMAGEBOT_WEBHOOK_URL" in told
     assert "IMAGEBOT_WEBHOOK_SECRET" in told
