@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from aiogram import Bot, Router
@@ -94,8 +95,8 @@ class _FileLedger:
 
     async def send(self, pictures: PictureSender, request_id: str, number: int, key: str, frame: Frame) -> None:
         """Send a picture in full quality; by Telegram's name for it if it has been sent so before."""
-        # Another instance had the press in hand: it ends it, or is dead.
-        while (attempt := await self.conversations.claim(self.press_id, self.sender)) == HELD:  # noqa: ASYNC110
+        claim = partial(self.conversations.claim, self.press_id, self.sender)
+        while (attempt := await claim()) == HELD:  # noqa: ASYNC110 - another instance ends it, or is dead
             await asyncio.sleep(1)
         if attempt == ENDED:
             return

@@ -201,8 +201,8 @@ class Inbox:
             self._in_hand.discard(entry_id)
 
     async def _wait_for(self, entry_id: str) -> None:
-        # The event would have to come from another process.
-        while await self._redis.xrange(redis_keys.INBOX, entry_id, entry_id):  # noqa: ASYNC110
+        before = partial(self._redis.xrange, redis_keys.INBOX, entry_id, entry_id)
+        while await before():  # noqa: ASYNC110 - the event would have to come from another process
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def _strike_off(self, entry_id: str) -> None:
