@@ -55,7 +55,8 @@ class WorkerProcess:
         self._socket.bind(str(address))
         self._forgotten = 0
         self._told: list[str] = []
-        Thread(target=self._listen, daemon=True).start()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
         variables = {"PATH": os.environ["PATH"], **environment, "IMAGEBOT_WORKER_NAME": name}
         variables |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "1000000"}
         with self._log.open("ab") as log:
@@ -106,6 +107,7 @@ class WorkerProcess:
             self.process.wait(10)
         address = self._socket.getsockname()
         self._socket.shutdown(socket.SHUT_RD)  # ends the thread
+        self._listener.join(5)
         self._socket.close()
         Path(address).unlink()
 
