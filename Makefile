@@ -54,9 +54,10 @@ ifneq ($(VPS),no)
 	$(PYTHON) -m tests.lab --lab molecule destroy --all
 endif
 
-bench: $(READY) ## Our workers beside stock RQ, and the polling schedules (25 minutes; docs/benchmarks.md)
+bench: $(READY) ## Our workers beside stock RQ, the polling schedules, the bot under load (27 minutes; docs/benchmarks.md)
 	$(PYTHON) -m tests.bench polling
 	$(PYTHON) -m tests.bench status
+	$(PYTHON) -m tests.bench bot
 	$(PYTHON) -m tests.bench worker
 
 faults: $(READY) ## Kill, stop and restart everything under load, and count what became of it (5 minutes)

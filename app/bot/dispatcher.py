@@ -3,7 +3,7 @@
 from typing import Any
 
 from aiogram import Dispatcher, Router
-from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage
+from aiogram.fsm.storage.base import BaseStorage
 
 from app.bot.filters import is_private
 from app.bot.handlers import (
@@ -35,15 +35,13 @@ def make_dispatcher(
     texts: Texts,
     users: Users,
     storage: BaseStorage | None = None,
-    isolation: BaseEventIsolation | None = None,
     **dependencies: Any,
 ) -> Dispatcher:
     """Return the dispatcher; handlers get the dependencies by name.
 
-    ``storage`` keeps the dialogues, ``isolation`` keeps instances apart; without them they are kept in memory, and
-    nothing is kept apart.
+    ``storage`` keeps the dialogues; without it they are kept in memory.
     """
-    dispatcher = Dispatcher(storage=storage, events_isolation=isolation, texts=texts, users=users, **dependencies)
+    dispatcher = Dispatcher(storage=storage, texts=texts, users=users, **dependencies)
     dispatcher.update.outer_middleware(VoiceMiddleware(texts, users))
     dispatcher.update.outer_middleware(ErrorsMiddleware())
     dispatcher.update.outer_middleware(RefusalsMiddleware())

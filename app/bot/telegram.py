@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from functools import cache
 from typing import Any, Final
 
 from aiogram import Bot
@@ -85,6 +86,12 @@ class GetRawUpdates(TelegramMethod[list[dict[str, Any]]]):
     allowed_updates: list[str] | None = None
 
 
+@cache
+def _answer_model(method: type[TelegramMethod[Any]]) -> type[Response[Any]]:
+    """Keep the model of a method's answers: pydantic itself forgets it, and would make it anew for every call."""
+    return Response[method.__returning__]  # type: ignore[name-defined]
+
+
 _OWN_WAITS: Final = frozenset({GetRawUpdates, GetMe, EditStatus, SendChatAction})
 """Polling and starting space their attempts themselves; the others are not worth a wait."""
 
@@ -99,6 +106,7 @@ class WaitOut(BaseRequestMiddleware):
         self, make_request: NextRequestMiddlewareType[TelegramType], bot: Bot, method: TelegramMethod[TelegramType]
     ) -> Response[TelegramType]:
         """Make the request, as often as it takes."""
+        _answer_model(type(method))
         if type(method) in _OWN_WAITS:
             return await make_request(bot, method)
         outage = Outage(f"Telegram ({method.__api_method__})")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, RedisDsn, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from redis import DriverInfo
 
 from app.core.errors import ConfigurationError
 from app.core.operations import Operation
@@ -19,6 +20,8 @@ ENV_PREFIX = "IMAGEBOT_"
 
 EXIT_CONFIG = 78
 """Exit status for a bad setting (``EX_CONFIG`` of sysexits.h): units do not restart on it."""
+
+_DRIVER = DriverInfo()  # redis-py would look its own version up, in files, for each connection
 
 
 def _from_json(value: Any) -> Any:
@@ -50,8 +53,9 @@ class CoreSettings(BaseSettings):
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     def redis_options(self) -> dict[str, Any]:
-        """Return the credentials as options for ``redis.Redis.from_url``."""
+        """Return the credentials, and what redis-py tells of itself, as options for ``redis.Redis.from_url``."""
         return {
+            "driver_info": _DRIVER,
             "username": self.redis_username or None,
             "password": self.redis_password.get_secret_value() or None,
         }

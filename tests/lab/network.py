@@ -13,6 +13,7 @@ from tests.lab import processes
 from tests.lab.errors import LabError
 from tests.lab.tools import run
 
+ENTER_NETWORK = "ip"
 BRIDGE = "br0"
 UPLINK = "slirp0"
 BRIDGE_ADDRESS = "10.0.2.1"
@@ -40,7 +41,7 @@ class Network:
 
     def command(self, *command: str) -> list[str]:
         """Return the command that runs `command` inside the namespace."""
-        return ["ip", "netns", "exec", self.name, *command]
+        return [ENTER_NETWORK, "netns", "exec", self.name, *command]
 
     def is_up(self) -> bool:
         """Tell whether VPSs on this network reach each other and the world."""

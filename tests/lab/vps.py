@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.lab import processes
 from tests.lab.errors import LabError
-from tests.lab.network import GATEWAY, PREFIX_LENGTH, Network, address_of
+from tests.lab.network import ENTER_NETWORK, GATEWAY, PREFIX_LENGTH, Network, address_of
 from tests.lab.tools import run
 
 KERNEL = "linux.uml"
@@ -82,11 +82,11 @@ class Vps:
 
     def processes(self) -> list[int]:
         """List the machine's processes that are this VPS: keeper, kernel and one for each address space in it."""
-        return [*processes.find(KEEPER, self.mark), *processes.find(KERNEL, self.mark)]
+        return [*self._keepers(), *processes.find(KERNEL, self.mark)]
 
     def is_running(self) -> bool:
         """Tell whether it runs: its keeper ends with its kernel, what else a killed kernel leaves does not count."""
-        return bool(processes.find(KEEPER, self.mark))
+        return bool(self._keepers())
 
     def save(self) -> None:
         """Write the record, whole or not at all."""
@@ -151,6 +151,10 @@ class Vps:
         shutil.rmtree(self.sockets / self.machine_id, ignore_errors=True)
         for path in (self.control_path, self.disk, self.record_file):
             path.unlink(missing_ok=True)
+
+    def _keepers(self) -> list[int]:
+        # It enters the network as one program and becomes another: looked for in that order, it is never missed.
+        return [*processes.find(ENTER_NETWORK, self.mark), *processes.find(KEEPER, self.mark)]
 
     def _ssh_masters(self) -> list[int]:
         return processes.find_titled(f"ssh: {self.control_path} [mux]")

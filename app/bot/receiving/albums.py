@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.bot.outage import Outage
+from app.bot.receiving.inbox import APPEND_ENTRY, chat_of
 from app.core import redis_keys
 
 QUIET: Final = 1.0
@@ -46,11 +47,11 @@ for _, album in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   redis.call('ZADD', KEYS[1], 'GT', now + ARGV[1], album)
 end
 """
-# KEYS: albums, album, inbox. ARGV: album's id, how many messages the update holds, update, time to live.
-_CLOSE: Final = f"""
+# KEYS: albums, album, inbox, the chat's last entry. ARGV: album's id, messages in the update, update, time to live.
+_CLOSE: Final = f"""{APPEND_ENTRY}
 if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[2]) then return 0 end
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('XADD', KEYS[3], '*', 'update', ARGV[3])
+append_entry(KEYS[3], KEYS[4], ARGV[3])
 redis.call('HSET', KEYS[2], '{_CLOSED}', 1)
 redis.call('EXPIRE', KEYS[2], ARGV[4])
 return 1
@@ -110,7 +111,8 @@ class Albums:
             "message": messages[0],
             ALBUM_FIELD: messages,
         }
+        last = redis_keys.last_update_of(chat_of(whole))
         await self._close(
-            keys=[redis_keys.ALBUMS, redis_keys.album(album_id), redis_keys.INBOX],
+            keys=[redis_keys.ALBUMS, redis_keys.album(album_id), redis_keys.INBOX, last],
             args=[album_id, len(messages), json.dumps(whole, ensure_ascii=False), CLOSED_TTL],
         )

@@ -40,16 +40,21 @@ _LOOK_AGAIN: Final = 0.05
 """Seconds between two looks whether another instance is done with the chat's earlier update."""
 _BLOCK_MS: Final = 5000
 
-# KEYS: inbox, then for each update its mark and its chat's last entry. ARGV: time to live of both, then the updates.
-_APPEND: Final = """
-for i = 2, #ARGV do
-  local mark, last = KEYS[2 * i - 2], KEYS[2 * i - 1]
-  if redis.call('SET', mark, 1, 'NX', 'EX', ARGV[1]) then
-    local after = redis.call('GET', last)
-    local waits = after and #redis.call('XRANGE', KEYS[1], after, after) == 1
-    local id = redis.call('XADD', KEYS[1], '*', 'update', ARGV[i], 'after', waits and after or '')
-    redis.call('SET', last, id, 'EX', ARGV[1])
-  end
+APPEND_ENTRY: Final = f"""
+local function append_entry(inbox, last, update)
+  local after = redis.call('GET', last)
+  local waits = after and #redis.call('XRANGE', inbox, after, after) == 1
+  local id = redis.call('XADD', inbox, '*', 'update', update, 'after', waits and after or '')
+  redis.call('SET', last, id, 'EX', {RECEIVED_TTL})
+end
+"""
+"""For scripts that put something into the inbox: ``last`` is the key of its chat's last entry."""
+
+# KEYS: inbox, then for each update its mark and its chat's last entry. ARGV: the updates.
+_APPEND: Final = f"""{APPEND_ENTRY}
+for i = 1, #ARGV do
+  local mark, last = KEYS[2 * i], KEYS[2 * i + 1]
+  if redis.call('SET', mark, 1, 'NX', 'EX', {RECEIVED_TTL}) then append_entry(KEYS[1], last, ARGV[i]) end
 end
 """
 
@@ -95,7 +100,7 @@ class Inbox:
             keys += (redis_keys.received_update(update["update_id"]), redis_keys.last_update_of(chat_of(update)))
         texts = [json.dumps(update, ensure_ascii=False) for update in updates]
         try:
-            await self._append(keys=keys, args=[RECEIVED_TTL, *texts])
+            await self._append(keys=keys, args=texts)
         except OutOfMemoryError:
             # Nothing can be kept, but people still deserve an answer, and Telegram keeps what is not handled.
             logger.error("Redis is full: handling %d updates without the inbox", len(updates))

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from app.bot.lanes import Lanes
 from app.bot.receiving.albums import Albums, album_of
+from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.tasks import end
 from app.core import redis_keys
 
@@ -127,3 +129,19 @@ async def test_an_open_album_outlives_any_outage_and_a_closed_one_is_forgotten(r
     async with closing(albums):
         await inbox(redis, 1)
     assert await redis.ttl(redis_keys.album("7-g")) > 0
+
+
+async def test_an_album_stands_in_line_with_what_else_its_chat_sends(redis: Redis) -> None:
+    async def handle(_: RawUpdate) -> None:
+        """Nobody does."""
+
+    message = {"message_id": 1, "date": 0, "chat": CHAT}
+    receiver, albums = Inbox(redis, "one", handle, Lanes(1)), Albums(redis, quiet=0.0)
+    await receiver.receive([{"update_id": 1, "message": message}])
+    await albums.add(*part(2))
+    async with closing(albums):
+        await inbox(redis, 2)
+    await receiver.receive([{"update_id": 3, "message": message}, {"update_id": 4, "message": {"chat": {"id": 8}}}])
+    entries: Any = await redis.xrange(redis_keys.INBOX)
+    ids = [entry_id for entry_id, _ in entries]
+    assert [fields["after"] for _, fields in entries] == ["", ids[0], ids[1], ""]

@@ -53,6 +53,17 @@ def test_the_vpss_are_known_from_their_records(tmp_path: Path) -> None:
     assert not any(vps.is_running() for vps in lab.vps())
 
 
+@pytest.mark.parametrize("program", ["ip", "sh"])
+def test_a_vps_runs_from_the_moment_that_its_keeper_enters_the_network(tmp_path: Path, program: str) -> None:
+    web = vps(tmp_path, "web", 11)
+    command = [program, "-c", "import time; time.sleep(60)", web.mark]
+    with subprocess.Popen(command, executable=sys.executable) as keeper:
+        assert web.is_running()
+        assert web.processes() == [keeper.pid]
+        keeper.kill()
+    assert not web.is_running()
+
+
 def test_logging_in_to_a_vps_that_is_not_there_says_what_is(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"no VPS web runs in lab unit \(running: none\); create it first"):
         Lab("unit", tmp_path).ssh_command("web")
