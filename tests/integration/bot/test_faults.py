@@ -49,6 +49,48 @@ def test_killed_while_it_sends_a_picture_it_sends_it_after_the_restart(own_scene
     assert len(person.pictures()) == 1
 
 
+def test_killed_between_telegrams_answer_and_its_record_it_sends_a_picture_again_but_once(own_scene: Scene) -> None:
+    """The one exception: Telegram has the picture, and the bot dies before it knows."""
+    person = own_scene.person()
+    person.say("a fox")
+    request_id = own_scene.worker.waits_for_request(person)
+    person.waits_for_text("On it!")
+    own_scene.telegram.post("/control/faults", method="sendPhoto", kind="delay", delay_s=600)
+    own_scene.worker.draw(request_id, picture())
+    person.waits_for_pictures(1)
+    own_scene.bot.kill()
+    own_scene.bot.start()
+    wait_until(lambda: person.texts() == [], "the status message is gone")
+    assert len(person.pictures()) == 2
+    own_scene.bot.kill()
+    own_scene.bot.start()
+    person.say("/help")
+    person.waits_for_text("10 requests")
+    assert len(person.pictures()) == 2
+
+
+def test_killed_after_the_record_it_sends_nothing_again(own_scene: Scene) -> None:
+    person = own_scene.person()
+    person.say("a fox")
+    request_id = own_scene.worker.waits_for_request(person)
+    person.waits_for_text("On it!")
+    # The picture is sent and recorded; the event is not acknowledged while the status message is on its way out.
+    own_scene.telegram.post("/control/faults", method="deleteMessage", kind="delay", delay_s=600)
+    own_scene.worker.draw(request_id, picture())
+    person.waits_for_pictures(1)
+    wait_until(lambda: person.texts() == [], "Telegram has deleted the status message")
+    pending = own_scene.queue.client.xpending(redis_keys.EVENTS, redis_keys.EVENTS_GROUP)
+    own_scene.bot.kill()
+    assert pending["pending"] == 1
+    own_scene.bot.start()
+    own_scene.bot.until_logged("receiving updates", times=2)
+    wait_until(
+        lambda: own_scene.queue.client.xpending(redis_keys.EVENTS, redis_keys.EVENTS_GROUP)["pending"] == 0,
+        "the event is settled",
+    )
+    assert len(person.pictures()) == 1
+
+
 def test_services_that_are_away_at_start_are_waited_for(own_scene: Scene) -> None:
     own_scene.bot.until_logged("receiving updates")
     own_scene.bot.kill()
