@@ -25,32 +25,39 @@ help: ## This list
 demo: $(READY) ## A bare VPS becomes a bot, and a person gets a picture from it
 	@$(PYTHON) -m tests.demo --target $(TARGET) --distribution $(DISTRIBUTION)
 
-test: lint unit ## Everything that CI runs
-	@echo 'Integration tests and lab VPSs, side by side; each tells what it did when it has ended (about 13 minutes).'
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target integration lab molecule
+# VPSs take a core for ten minutes: the other tests go beside them, one kind after the other, and let them go first.
+test: $(READY) ## Everything that CI runs
+	@echo 'Tests on lab VPSs beside all others; each kind tells what it did when it has ended (about 14 minutes).'
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target BESIDE_VPS=yes molecule lab
 	@$(if $(filter no,$(VPS)),echo 'Left out (VPS=no): the tests that need a lab VPS.',true)
 
+AFTER = $(if $(BESIDE_VPS),$(1))
+NICE = $(if $(BESIDE_VPS),nice)
+
 lint: $(READY) ## ruff, mypy, yamllint, ansible-lint
-	ruff check .
-	ruff format --check .
-	mypy
-	yamllint --strict .
-	ansible-lint --offline
+	$(NICE) ruff check .
+	$(NICE) ruff format --check .
+	$(NICE) mypy
+	$(NICE) yamllint --strict .
+	$(NICE) ansible-lint --offline
 
-unit: $(READY) ## Tests that need nothing but Python
-	pytest -n 2 tests/unit
+unit: $(READY) $(call AFTER,lint) ## Tests that need nothing but Python
+	$(NICE) pytest -n 2 tests/unit
 
-integration: $(READY) ## Tests with real Redis, real processes and the simulators
-	pytest -n 3 --dist loadfile tests/integration
+integration: $(READY) $(call AFTER,unit) ## Tests with real Redis, real processes and the simulators
+	$(NICE) pytest -n 3 --dist loadfile tests/integration
 
-lab: $(READY) ## Tests of the lab itself
+lab: $(READY) $(call AFTER,integration) ## Tests of the lab itself
 ifneq ($(VPS),no)
-	pytest tests/lab_vps
+	$(NICE) pytest tests/lab_vps
 endif
 
 molecule: $(READY) ## Tests of the playbooks on lab VPSs
 ifneq ($(VPS),no)
-	$(PYTHON) -m tests.lab --lab molecule exec -- molecule test --all
+	@mkdir -p build
+	set -o pipefail; $(PYTHON) -m tests.lab --lab molecule exec -- molecule test --all 2>&1 | tee build/molecule.log \
+	  || { echo 'What failed, once more (all: build/molecule.log):'; \
+	       grep -aE -A 12 'FAILED!|UNREACHABLE!|ERROR|   E  ' build/molecule.log | tail -n 60; exit 1; }
 	$(PYTHON) -m tests.lab --lab molecule destroy --all
 endif
 
@@ -91,7 +98,7 @@ $(READY): requirements-dev.txt | $(PACKAGES)
 	@python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo 'error: python3 must be 3.11, 3.12 or 3.13' >&2; exit 1; }
 	@python3 -m venv --clear .venv
-	@.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@.venv/bin/pip install -qq --no-compile --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # The programs of the lab and of the local stack. Without root they are only looked for: `make demo` says what is missing.
