@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from fluent.runtime import FluentBundle, FluentResource
@@ -10,17 +11,24 @@ DEFAULT_LOCALE = "en"
 LOCALES_DIRECTORY = Path(__file__).parent / "locales"
 
 
+@cache
+def _bundles(directory: Path) -> dict[str, FluentBundle]:
+    """Read the messages of a directory; what is read stays as it is, for parsing takes a tenth of a second."""
+    bundles: dict[str, FluentBundle] = {}
+    for file in sorted(directory.glob("*/*.ftl")):
+        locale = file.parent.name
+        if locale not in bundles:
+            # No isolation marks round variables: they would be characters of their own in Telegram.
+            bundles[locale] = FluentBundle([locale], use_isolating=False)
+        bundles[locale].add_resource(FluentResource(file.read_text(encoding="utf-8")))
+    return bundles
+
+
 class Texts:
     """All messages of all languages."""
 
     def __init__(self, directory: Path = LOCALES_DIRECTORY) -> None:
-        self._bundles: dict[str, FluentBundle] = {}
-        for file in sorted(directory.glob("*/*.ftl")):
-            locale = file.parent.name
-            if locale not in self._bundles:
-                # No isolation marks round variables: they would be characters of their own in Telegram.
-                self._bundles[locale] = FluentBundle([locale], use_isolating=False)
-            self._bundles[locale].add_resource(FluentResource(file.read_text(encoding="utf-8")))
+        self._bundles = _bundles(directory)
 
     @property
     def locales(self) -> Iterable[str]:

@@ -24,7 +24,16 @@ PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "udev", "kmod", "python3", "python3-apt", "ca-certificates", "iproute2",
     "openssh-server", "sudo",
 )  # fmt: skip
-RECIPE_VERSION = 2
+# Systemd runs its generators at every boot and reload, a package brings several reloads, and processes cost much in a
+# user-mode kernel. These look for hardware, consoles and boot options that no lab VPS has.
+IDLE_GENERATORS = tuple(
+    f"systemd-{name}-generator"
+    for name in (
+        "cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "run", "ssh",
+        "system-update", "tpm2", "veritysetup",
+    )
+)  # fmt: skip
+RECIPE_VERSION = 3
 MODULES = Path("/usr/lib/uml/modules")
 KEYRING = "usr/share/keyrings/debian-archive-keyring.gpg"
 # ext4 grows on its way to a VPS's disk; this only has to hold the tree.
@@ -139,6 +148,10 @@ def _configure(tree: Path, distribution: str, machine: Machine, kernel: str) -> 
     run("chroot", str(tree), "systemctl", "enable", "systemd-networkd", "ssh")
     # There is no console to log in at.
     run("chroot", str(tree), "systemctl", "mask", "getty@tty1.service")
+    generators = tree / "etc/systemd/system-generators"
+    generators.mkdir(exist_ok=True)
+    for name in IDLE_GENERATORS:
+        (generators / name).symlink_to("/dev/null")
     run("chroot", str(tree), "apt-get", "clean")
     # What systemd does at the first boot after an update (linker cache, message catalogue, users) is done already.
     for stamp in ("etc/.updated", "var/.updated"):

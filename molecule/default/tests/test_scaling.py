@@ -1,4 +1,4 @@
-"""10 workers become 4, and then 12; one bot that polls becomes two with a webhook, and then two of which one polls.
+"""10 workers become 4, and then 12; one bot that polls becomes two of which one polls, and then two with a webhook.
 
 A run of site.yml takes long, so each changes both.
 """
@@ -41,8 +41,25 @@ def test_fewer_workers_the_dead_ones_go_too_and_the_others_do_not_notice(vps: Ho
     vps.check_output(f"rm -r {drop_in} && systemctl daemon-reload")
 
     before = pids(vps, 4)
-    site("-e", "workers=4", "-e", "bot_mode=webhook", "-e", "bot_instances=2")
+    site("-e", "workers=4", "-e", "bot_instances=2")
     assert units(vps, "--all") == enabled(vps) == named(4)
+    assert pids(vps, 4) == before
+
+
+def test_one_bot_polls_and_the_other_takes_its_place(vps: Host, tmp_path: Path) -> None:
+    poller = operator(vps, 6379, "GET imagebot:poller").split(".")[0]
+    [other] = {*BOTS} - {poller}
+    assert properties(vps, other, "StatusText")["StatusText"].startswith(f"Standing by for {poller}")
+    vps.check_output(f"systemctl stop {poller}")  # a killed one would be back before its place is taken
+    assert until(lambda: operator(vps, 6379, "GET imagebot:poller").split(".")[0] == other)
+    picture(tmp_path / "picture")
+    vps.check_output(f"systemctl start {poller}")
+
+
+def test_more_workers_are_only_added(vps: Host, site: Callable[..., str]) -> None:
+    before = pids(vps, 4)
+    site("-e", "workers=12", "-e", "bot_mode=webhook", "-e", "bot_instances=2")
+    assert units(vps, "--state=active") == enabled(vps) == named(12)
     assert pids(vps, 4) == before
 
 
@@ -61,21 +78,3 @@ def test_a_bot_that_is_killed_holds_nobody_up(vps: Host, tmp_path: Path) -> None
 def test_the_webhook_s_secret_is_in_no_log(vps: Host) -> None:
     secret = vps.check_output("cat /etc/imagebot/credentials/imagebot_webhook_secret")
     assert secret not in vps.check_output("journalctl --no-pager --quiet --output=cat")
-
-
-def test_more_workers_are_only_added(vps: Host, site: Callable[..., str]) -> None:
-    before = pids(vps, 4)
-    site("-e", "workers=12", "-e", "bot_instances=2")
-    assert units(vps, "--state=active") == enabled(vps) == named(12)
-    assert pids(vps, 4) == before
-
-
-def test_one_bot_polls_and_the_other_takes_its_place(vps: Host, tmp_path: Path) -> None:
-    assert vps.run("systemctl is-active imagebot-caddy").rc != 0
-    poller = operator(vps, 6379, "GET imagebot:poller").split(".")[0]
-    [other] = {*BOTS} - {poller}
-    assert properties(vps, other, "StatusText")["StatusText"].startswith(f"Standing by for {poller}")
-    vps.check_output(f"systemctl stop {poller}")  # a killed one would be back before its place is taken
-    assert until(lambda: operator(vps, 6379, "GET imagebot:poller").split(".")[0] == other)
-    picture(tmp_path / "picture")
-    vps.check_output(f"systemctl start --no-block {poller}")

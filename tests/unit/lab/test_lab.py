@@ -55,7 +55,7 @@ def test_the_vpss_are_known_from_their_records(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("program", ["ip", "sh"])
 def test_a_vps_runs_from_the_moment_that_its_keeper_enters_the_network(tmp_path: Path, program: str) -> None:
-    web = vps(tmp_path, "web", 11)
+    web = vps(tmp_path, f"web-{program}", 11)
     command = [program, "-c", "import time; time.sleep(60)", web.mark]
     with subprocess.Popen(command, executable=sys.executable) as keeper:
         assert web.is_running()
