@@ -98,7 +98,7 @@ $(READY): requirements-dev.txt | $(PACKAGES)
 	@python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo 'error: python3 must be 3.11, 3.12 or 3.13' >&2; exit 1; }
 	@python3 -m venv --clear .venv
-	@.venv/bin/pip install -qq --no-compile --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@.venv/bin/pip install -qq --no-compile --no-deps --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # The programs of the lab and of the local stack. Without root they are only looked for: `make demo` says what is missing.

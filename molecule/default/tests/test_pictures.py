@@ -69,16 +69,3 @@ def test_one_worker_restarts_alone(vps: Host) -> None:
     vps.check_output("systemctl restart imageworker@3")
     changed = {unit for unit in WORKERS if properties(vps, unit, "MainPID")["MainPID"] != pids[unit]}
     assert changed == {"imageworker@3"}
-
-
-def test_workers_that_find_no_media_come_back_with_them(vps: Host, nfs: Host, tmp_path: Path) -> None:
-    vps.check_output("systemctl stop imageworker.target imagebot.target srv-imagebot-media.mount")
-    nfs.check_output("exportfs -ua")
-    try:
-        vps.check_output("systemctl start --no-block imageworker.target imagebot.target")
-        assert until(lambda: int(properties(vps, "imageworker@1", "NRestarts")["NRestarts"]) > 0)
-        assert properties(vps, "imageworker@1", "ActiveState")["ActiveState"] != "active"
-    finally:
-        nfs.check_output("exportfs -ra")
-    assert until(lambda: vps.run(f"systemctl is-active {' '.join(WORKERS)} imagebot@1").rc == 0)
-    picture(tmp_path / "picture")

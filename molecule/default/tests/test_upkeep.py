@@ -1,6 +1,8 @@
-"""10 workers become 4, and then 12; one bot that polls becomes two of which one polls, and then two with a webhook.
+"""The service goes on: 10 workers become 4, the media go away and come back, 4 workers become 12; one bot that polls
+becomes two of which one polls, and then two with a webhook.
 
-A run of site.yml takes long, so each changes both.
+The tests go on from one another: a run of site.yml takes long, so each changes workers and bots, and a bot takes long
+to start, so one that the next run starts anew anyway is not started before.
 """
 
 from collections.abc import Callable
@@ -53,7 +55,20 @@ def test_one_bot_polls_and_the_other_takes_its_place(vps: Host, tmp_path: Path) 
     vps.check_output(f"systemctl stop {poller}")  # a killed one would be back before its place is taken
     assert until(lambda: operator(vps, 6379, "GET imagebot:poller").split(".")[0] == other)
     picture(tmp_path / "picture")
-    vps.check_output(f"systemctl start {poller}")
+
+
+def test_workers_that_find_no_media_come_back_with_them(vps: Host, nfs: Host, tmp_path: Path) -> None:
+    vps.check_output("systemctl stop imageworker.target imagebot.target srv-imagebot-media.mount")
+    nfs.check_output("exportfs -ua")
+    try:
+        vps.check_output("systemctl start --no-block imageworker.target imagebot@1")
+        assert until(lambda: int(properties(vps, "imageworker@1", "NRestarts")["NRestarts"]) > 0)
+        assert properties(vps, "imageworker@1", "ActiveState")["ActiveState"] != "active"
+    finally:
+        nfs.check_output("exportfs -ra")
+    services = [*sorted(named(4)), "imagebot@1"]
+    assert until(lambda: vps.run(f"systemctl is-active {' '.join(services)}").rc == 0)
+    picture(tmp_path / "picture")
 
 
 def test_more_workers_are_only_added(vps: Host, site: Callable[..., str]) -> None:
