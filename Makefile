@@ -25,31 +25,33 @@ help: ## This list
 demo: $(READY) ## A bare VPS becomes a bot, and a person gets a picture from it
 	@$(PYTHON) -m tests.demo --target $(TARGET) --distribution $(DISTRIBUTION)
 
-# VPSs take a core for ten minutes: the other tests go beside them, one kind after the other, and let them go first.
+# A VPS has one virtual CPU and takes a core for ten minutes: the other tests go beside it on the others, one kind after
+# the other.
 test: $(READY) ## Everything that CI runs
 	@echo 'Tests on lab VPSs beside all others; each kind tells what it did when it has ended (about 14 minutes).'
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target BESIDE_VPS=yes molecule lab
 	@$(if $(filter no,$(VPS)),echo 'Left out (VPS=no): the tests that need a lab VPS.',true)
 
 AFTER = $(if $(BESIDE_VPS),$(1))
-NICE = $(if $(BESIDE_VPS),nice)
+OTHER_CORES = $(shell python3 -c 'import os; print(*sorted(os.sched_getaffinity(0))[1:], sep=",")')
+BESIDE = $(if $(BESIDE_VPS),$(addprefix taskset --cpu-list ,$(OTHER_CORES)))
 
 lint: $(READY) ## ruff, mypy, yamllint, ansible-lint
-	$(NICE) ruff check .
-	$(NICE) ruff format --check .
-	$(NICE) mypy
-	$(NICE) yamllint --strict .
-	$(NICE) ansible-lint --offline
+	$(BESIDE) ruff check .
+	$(BESIDE) ruff format --check .
+	$(BESIDE) mypy
+	$(BESIDE) yamllint --strict .
+	$(BESIDE) ansible-lint --offline
 
 unit: $(READY) $(call AFTER,lint) ## Tests that need nothing but Python
-	$(NICE) pytest -n 2 tests/unit
+	$(BESIDE) pytest -n 2 tests/unit
 
 integration: $(READY) $(call AFTER,unit) ## Tests with real Redis, real processes and the simulators
-	$(NICE) pytest -n 3 --dist loadfile tests/integration
+	$(BESIDE) pytest -n 3 --dist loadfile tests/integration
 
 lab: $(READY) $(call AFTER,integration) ## Tests of the lab itself
 ifneq ($(VPS),no)
-	$(NICE) pytest tests/lab_vps
+	$(BESIDE) pytest tests/lab_vps
 endif
 
 molecule: $(READY) ## Tests of the playbooks on lab VPSs
