@@ -78,8 +78,9 @@ up: $(READY) ## The stack without systemd, for development
 down: $(READY) ## Stop what `make up` started
 	@$(PYTHON) -m tests.stack down
 
+lab-ssh: override export CMD := $(value CMD)
 lab-ssh: $(READY) ## Log in to the demo's VPS, or run CMD there
-	@$(PYTHON) -m tests.lab ssh vps1 $(if $(CMD),-- $(CMD))
+	@$(PYTHON) -m tests.lab ssh vps1 $(if $(CMD),-- "$$CMD")
 
 lab-down: $(READY) ## Remove the demo's VPS and every trace of it
 	@$(PYTHON) -m tests.lab destroy --all
