@@ -17,6 +17,9 @@ from tests.lab.tools import run
 
 KERNEL = "linux.uml"
 BOOT_SECONDS = 180
+# Looks before a VPS is taken for dead, and seconds between: in the middle of an exec a process has no arguments.
+LOOKS = 3
+LOOK_AGAIN = 0.1
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where a user-mode kernel keeps its memory, unlinked once it is open
 CONSOLE_LINES_TOLD = 15
 
@@ -86,7 +89,11 @@ class Vps:
 
     def is_running(self) -> bool:
         """Tell whether it runs: its keeper ends with its kernel, what else a killed kernel leaves does not count."""
-        return bool(self._keepers())
+        for _ in range(LOOKS):
+            if self._keepers():
+                return True
+            time.sleep(LOOK_AGAIN)
+        return False
 
     def save(self) -> None:
         """Write the record, whole or not at all."""

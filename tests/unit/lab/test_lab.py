@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import host_check, ssh
+from tests.lab import host_check, processes, ssh
 from tests.lab.errors import LabError
 from tests.lab.lab import CHECKOUT, Lab, free_host, namespace_name
 from tests.lab.network import Network, address_of
@@ -62,6 +62,14 @@ def test_a_vps_runs_from_the_moment_that_its_keeper_enters_the_network(tmp_path:
         assert web.processes() == [keeper.pid]
         keeper.kill()
     assert not web.is_running()
+
+
+def test_a_keeper_that_is_just_becoming_another_program_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([[], [], [], [4711], []])  # two programs are looked for, the second look finds the first
+    monkeypatch.setattr(processes, "find", lambda *_: next(looks))
+    assert vps(tmp_path, "web", 11).is_running()
 
 
 def test_logging_in_to_a_vps_that_is_not_there_says_what_is(tmp_path: Path) -> None:
