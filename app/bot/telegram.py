@@ -89,7 +89,7 @@ class GetRawUpdates(TelegramMethod[list[dict[str, Any]]]):
 @cache
 def _answer_model(method: type[TelegramMethod[Any]]) -> type[Response[Any]]:
     """Keep the model of a method's answers: pydantic itself forgets it, and would make it anew for every call."""
-    return Response[method.__returning__]  # type: ignore[name-defined]
+    return Response[method.__returning__]  # type: ignore[name-defined]  # known only when it is called
 
 
 _OWN_WAITS: Final = frozenset({GetRawUpdates, GetMe, EditStatus, SendChatAction})

@@ -49,6 +49,7 @@ def test_fewer_workers_the_dead_ones_go_too_and_the_others_do_not_notice(vps: Ho
 
 
 def test_one_bot_polls_and_the_other_takes_its_place(vps: Host, tmp_path: Path) -> None:
+    assert vps.run("systemctl is-active imagebot-caddy").rc != 0
     poller = operator(vps, 6379, "GET imagebot:poller").split(".")[0]
     [other] = {*BOTS} - {poller}
     assert properties(vps, other, "StatusText")["StatusText"].startswith(f"Standing by for {poller}")
@@ -88,6 +89,7 @@ def test_telegram_pushes_through_caddy_to_both_bots(vps: Host, tmp_path: Path) -
 def test_a_bot_that_is_killed_holds_nobody_up(vps: Host, tmp_path: Path) -> None:
     vps.check_output("systemctl kill --signal=KILL imagebot@1")
     picture(tmp_path / "picture")
+    assert until(lambda: vps.run("systemctl is-active imagebot@1").rc == 0)
 
 
 def test_the_webhook_s_secret_is_in_no_log(vps: Host) -> None:

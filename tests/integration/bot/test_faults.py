@@ -10,7 +10,16 @@ import pytest
 from app.core import redis_keys
 from app.core.settings import EXIT_CONFIG
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import REPOSITORY, BotProcess, picture, wait_until
+from tests.integration.bot.harness import REPOSITORY, BotProcess, Person, picture, wait_until
+
+
+def _asks_for_a_picture(scene: Scene) -> tuple[Person, str]:
+    """Somebody whose request is queued, and who knows it."""
+    person = scene.person()
+    person.say("a fox")
+    request_id = scene.worker.waits_for_request(person)
+    person.waits_for_text("On it!")
+    return person, request_id
 
 
 def test_killed_while_it_handles_updates_it_loses_none_and_queues_none_twice(own_scene: Scene) -> None:
@@ -35,10 +44,7 @@ def test_killed_while_it_handles_updates_it_loses_none_and_queues_none_twice(own
 
 
 def test_killed_while_it_sends_a_picture_it_sends_it_after_the_restart(own_scene: Scene) -> None:
-    person = own_scene.person()
-    person.say("a fox")
-    request_id = own_scene.worker.waits_for_request(person)
-    person.waits_for_text("On it!")
+    person, request_id = _asks_for_a_picture(own_scene)
     own_scene.telegram.post("/control/faults", method="sendPhoto", status=429, retry_after=30)
     own_scene.worker.draw(request_id, picture())
     own_scene.bot.until_logged("flood control: sendPhoto")
@@ -51,10 +57,7 @@ def test_killed_while_it_sends_a_picture_it_sends_it_after_the_restart(own_scene
 
 def test_killed_between_telegrams_answer_and_its_record_it_sends_a_picture_again_but_once(own_scene: Scene) -> None:
     """The one exception: Telegram has the picture, and the bot dies before it knows."""
-    person = own_scene.person()
-    person.say("a fox")
-    request_id = own_scene.worker.waits_for_request(person)
-    person.waits_for_text("On it!")
+    person, request_id = _asks_for_a_picture(own_scene)
     own_scene.telegram.post("/control/faults", method="sendPhoto", kind="delay", delay_s=600)
     own_scene.worker.draw(request_id, picture())
     person.waits_for_pictures(1)
@@ -70,10 +73,7 @@ def test_killed_between_telegrams_answer_and_its_record_it_sends_a_picture_again
 
 
 def test_killed_after_the_record_it_sends_nothing_again(own_scene: Scene) -> None:
-    person = own_scene.person()
-    person.say("a fox")
-    request_id = own_scene.worker.waits_for_request(person)
-    person.waits_for_text("On it!")
+    person, request_id = _asks_for_a_picture(own_scene)
     # The picture is sent and recorded; the event is not acknowledged while the status message is on its way out.
     own_scene.telegram.post("/control/faults", method="deleteMessage", kind="delay", delay_s=600)
     own_scene.worker.draw(request_id, picture())
