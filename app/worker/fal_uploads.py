@@ -1,10 +1,15 @@
 """Pictures on their way to fal: the real fal-client does the uploads (it retries them, which costs nothing)."""
 
+from typing import Final
+
 import fal_client
 import httpx
 from fal_client import client as fal_client_module
 
 from app.worker.fal_queue import TransientFalError
+
+_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
+"""What fal-client raises for an answer of a shape that it does not expect."""
 
 
 class Uploader:
@@ -24,9 +29,13 @@ class Uploader:
             TransientFalError: fal's storage did not take it.
         """
         try:
-            return await self._client.upload(data, content_type)
-        except (httpx.HTTPError, fal_client.FalClientError) as error:
-            self._client = fal_client.AsyncClient(
-                key=self._key
-            )  # the old one would keep a refused token till it expires
+            # One way only. fal-client's fallback asks for an address to upload to, and sends the key there, whoever's
+            # host it is.
+            url = await self._client.upload(data, content_type, repository="fal_v3", fallback_repository=[])
+            if not isinstance(url, str):
+                raise TypeError("the address is no text")
+        except (httpx.HTTPError, httpx.InvalidURL, fal_client.FalClientError, *_UNREADABLE) as error:
+            # The old client would keep a refused token until it expires.
+            self._client = fal_client.AsyncClient(key=self._key)
             raise TransientFalError(f"upload: {type(error).__name__}") from error
+        return url
