@@ -10,6 +10,14 @@ from tests.lab.base_tree import DISTRIBUTIONS
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab
 
+FAULTS = {
+    "power-cut": "end VPSs at once, without a sync; their disks stay",
+    "power-on": "boot ended VPSs from their own disks, and wait until they are up",
+    "reboot": "have VPSs reboot, and wait until they are up",
+    "unplug": "take VPSs off the network",
+    "plug": "put them back",
+}
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
@@ -21,6 +29,10 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--distribution", choices=DISTRIBUTIONS, default="trixie")
     create.add_argument("--memory", default="20G", help="only what is used is taken from the machine (%(default)s)")
     create.add_argument("--disk", default="8G", help="only what is used is taken from the machine (%(default)s)")
+    for name, told in FAULTS.items():
+        commands.add_parser(name, help=told).add_argument("name", nargs="+")
+    uplink = commands.add_parser("uplink", help="take the world and the simulators from all VPSs, or give them back")
+    uplink.add_argument("state", choices=("cut", "mend"))
     commands.add_parser("list", help="tell name, address, distribution and state of each VPS")
     ssh = commands.add_parser("ssh", help="log in, or run one command and pass on its output and exit status")
     ssh.add_argument("name")
@@ -44,6 +56,16 @@ def main(arguments: Sequence[str]) -> int:
         memory, disk = options.memory, options.disk
         for vps in lab.create(*options.name, distribution=options.distribution, memory=memory, disk=disk):
             print(f"{vps.record.name} is up at {vps.record.address}")
+    elif options.command in FAULTS:
+        {
+            "power-cut": lab.cut_power,
+            "power-on": lab.power_on,
+            "reboot": lab.reboot,
+            "unplug": lab.unplug,
+            "plug": lab.plug,
+        }[options.command](*options.name)
+    elif options.command == "uplink":
+        (lab.cut_uplink if options.state == "cut" else lab.mend_uplink)()
     elif options.command == "list":
         for vps in lab.vps():
             state = "running" if vps.is_running() else "dead"

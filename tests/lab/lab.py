@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tests.lab import host_check, ssh
@@ -17,7 +19,7 @@ from tests.lab.base_tree import base_image
 from tests.lab.errors import LabError
 from tests.lab.machine import read_machine
 from tests.lab.network import FIRST_HOST, LAST_HOST, Network
-from tests.lab.vps import Record, Vps, new_boot_id
+from tests.lab.vps import BOOT_SECONDS, Record, Vps, new_boot_id
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOCKETS = Path("/run/imagebot-lab")
@@ -69,8 +71,7 @@ class Lab:
             public_key = self.key.with_suffix(".pub").read_text()
             created = [self._boot(name, image, public_key, distribution, memory, disk) for name in names]
             self._write_ssh_configuration()
-        with ThreadPoolExecutor(max_workers=max(1, len(created))) as pool:
-            list(pool.map(lambda vps: vps.wait_until_up(self.ssh_configuration), created))
+        self._wait_until_up(created)
         return created
 
     def vps(self) -> list[Vps]:
@@ -89,6 +90,65 @@ class Lab:
                 return vps
         running = ", ".join(vps.record.name for vps in self.vps() if vps.is_running()) or "none"
         raise LabError(f"no VPS {name} runs in lab {self.name} (running: {running}); create it first")
+
+    def cut_power(self, *names: str) -> None:
+        """End VPSs at once, as a power cut does: their disks stay as they are, for `power_on`.
+
+        Raises:
+            LabError: one does not run.
+        """
+        with self._lock():
+            for name in names:
+                self.get(name).cut_power()
+
+    def power_on(self, *names: str) -> list[Vps]:
+        """Boot VPSs that have ended, each on its own disk and at its old address, and wait until they are up.
+
+        Those that run are left alone. Raises LabError if one has no disk, or does not come up.
+        """
+        with self._lock():
+            self._network_up()
+            booted = [self._boot_again(name) for name in names]
+            self._write_ssh_configuration()
+        self._wait_until_up(booted)
+        return booted
+
+    def reboot(self, *names: str) -> None:
+        """Have VPSs reboot themselves (`systemctl reboot`) and wait until they are up again.
+
+        Raises:
+            LabError: one does not run, or does not come up.
+        """
+        before = {name: self._boot_of(name) for name in names}
+        for name in names:
+            self.ssh(name, "systemctl", "reboot", check=False)  # the connection may end before the command does
+        deadline = time.monotonic() + BOOT_SECONDS
+        while any(self._boot_of(name) in ("", before[name]) for name in names):
+            if time.monotonic() > deadline:
+                raise LabError(f"{', '.join(names)} did not reboot within {BOOT_SECONDS} s")
+            time.sleep(0.5)
+        self._wait_until_up([self.get(name) for name in names])
+
+    def unplug(self, *names: str) -> None:
+        """Take VPSs off the network while they run: nothing reaches them, ssh included, until `plug`."""
+        for name in names:
+            self.network.unplug(self.get(name).port)
+
+    def plug(self, *names: str) -> None:
+        """Give them their network back."""
+        for vps in [self.get(name) for name in names]:
+            self.network.plug(vps.port)
+            vps.end_connections()
+
+    def cut_uplink(self) -> None:
+        """Take from all VPSs the world, this machine (ssh) and what listens on the bridge (the simulators)."""
+        self.network.cut_uplink()
+
+    def mend_uplink(self) -> None:
+        """Give it back."""
+        self.network.mend_uplink()
+        for vps in self.vps():
+            vps.end_connections()
 
     def destroy(self, *names: str) -> None:
         """Remove the VPSs of these names; one that does not exist is fine."""
@@ -157,6 +217,24 @@ class Lab:
         vps.save()
         vps.boot(image, public_key)
         return vps
+
+    def _boot_again(self, name: str) -> Vps:
+        known = {vps.record.name: vps for vps in self.vps()}
+        if name not in known or not known[name].disk.exists():
+            raise LabError(f"no VPS {name} with a disk in lab {self.name}; create it first")
+        if known[name].is_running():
+            return known[name]
+        vps = self._vps(replace(known[name].record, boot=new_boot_id()))
+        vps.save()
+        vps.power_on()
+        return vps
+
+    def _wait_until_up(self, started: Sequence[Vps]) -> None:
+        with ThreadPoolExecutor(max_workers=max(1, len(started))) as pool:
+            list(pool.map(lambda vps: vps.wait_until_up(self.ssh_configuration), started))
+
+    def _boot_of(self, name: str) -> str:
+        return self.ssh(name, "cat /proc/sys/kernel/random/boot_id", check=False).stdout.strip()
 
     def _vps(self, record: Record) -> Vps:
         return Vps(record, self.directory, self.sockets, self.network)

@@ -63,12 +63,10 @@ class Network:
         resolver.write_text(f"nameserver {NAME_SERVER}\n")
         if BRIDGE not in self._interfaces():
             self._inside("link", "add", BRIDGE, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
-        self._inside("address", "replace", f"{BRIDGE_ADDRESS}/{PREFIX_LENGTH}", "dev", BRIDGE)
         self._inside("link", "set", "lo", "up")
         self._inside("link", "set", BRIDGE, "up")
         self._start_uplink()
-        self._inside("link", "set", UPLINK, "master", BRIDGE, "up")
-        self._inside("route", "replace", "default", "via", GATEWAY)
+        self.mend_uplink()
 
     def down(self) -> None:
         """Remove the namespace with all that is in it: processes, interfaces, addresses."""
@@ -95,6 +93,28 @@ class Network:
         """Remove a tap interface, if it is there."""
         if self.path.exists() and name in self._interfaces():
             self._inside("link", "delete", name)
+
+    def unplug(self, port: str) -> None:
+        """Take a port off the bridge: whoever is behind it sends and hears nothing, and is told nothing."""
+        self._inside("link", "set", port, "nomaster")
+
+    def plug(self, port: str) -> None:
+        """Put it back."""
+        self._inside("link", "set", port, "master", BRIDGE, "up")
+
+    def cut_uplink(self) -> None:
+        """Take away the world and whatever listens on the bridge's address; the VPSs still reach each other."""
+        self._inside("link", "set", UPLINK, "nomaster")
+        self._inside("address", "flush", "dev", BRIDGE)
+
+    def mend_uplink(self) -> None:
+        """Give both back."""
+        self._inside("link", "set", UPLINK, "master", BRIDGE, "up")
+        self._addresses()
+
+    def _addresses(self) -> None:
+        self._inside("address", "replace", f"{BRIDGE_ADDRESS}/{PREFIX_LENGTH}", "dev", BRIDGE)
+        self._inside("route", "replace", "default", "via", GATEWAY)
 
     def _interfaces(self) -> set[str]:
         listed = subprocess.run(

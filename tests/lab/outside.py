@@ -48,7 +48,8 @@ class Outside:
         log = self._lab.directory / f"{name}.log"
         command = self._lab.command(
             sys.executable, "-m", f"tests.simulators.{name}",
-            "--host", str(address.hostname), "--port", str(address.port), *self._secrets[name], *arguments,
+            # On the lab's loopback as well: whoever plays people there is heard while the VPSs' uplink is cut.
+            "--host", "0.0.0.0", "--port", str(address.port), *self._secrets[name], *arguments,
         )  # fmt: skip
         with log.open("w") as output:
             subprocess.Popen(

@@ -104,6 +104,11 @@ class Vps:
     def boot(self, image: Path, public_key: str) -> None:
         """Start it on a fresh copy of `image`, with `public_key` as root's; returns before it is up."""
         self._make_disk(image, public_key)
+        self.console_log.write_text("")
+        self.power_on()
+
+    def power_on(self) -> None:
+        """Start it on the disk that it has; returns before it is up."""
         self.network.add_port(self.port)
         mac = f"02:00:0a:00:02:{self.record.host:02x}"
         command = [KERNEL, f"ubd0={self.disk}", "root=/dev/ubda", "rw", f"mem={self.record.memory}"]
@@ -111,7 +116,6 @@ class Vps:
         # The kernel's console is its standard output; 512 terminals of the old kind would cost udev seconds.
         command += ["con=null", "con0=null,fd:1", "ssl=null", "pty.legacy_count=0", "noreboot"]
         command += [self.mark, f"uml_dir={self.sockets}/"]
-        self.console_log.write_text("")
         subprocess.Popen(
             self.network.command(KEEPER, "-c", KEEPER_SCRIPT, "keeper", str(self.console_log), *command),
             stdin=subprocess.DEVNULL,
@@ -150,21 +154,27 @@ class Vps:
             time.sleep(0.3)
         raise LabError(f"{self.record.name} was not up within {BOOT_SECONDS} s; {self._console_end()}")
 
-    def remove(self) -> None:
-        """End it as a power cut would and remove its files, but for the console log."""
-        processes.stop(self._ssh_masters)
-        processes.stop(self.processes)
+    def cut_power(self) -> None:
+        """End it at once: what its kernel had not yet written to the disk is gone, what it flushed (fsync) stays."""
+        processes.stop(self.processes, grace=0)
+        self.end_connections()
         self.network.remove_port(self.port)
         shutil.rmtree(self.sockets / self.machine_id, ignore_errors=True)
-        for path in (self.control_path, self.disk, self.record_file):
+
+    def end_connections(self) -> None:
+        """End the shared ssh connection: one that was cut off hangs whoever uses it next."""
+        processes.stop(lambda: processes.find_titled(f"ssh: {self.control_path} [mux]"), grace=0)
+        self.control_path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """End it as a power cut would and remove its files, but for the console log."""
+        self.cut_power()
+        for path in (self.disk, self.record_file):
             path.unlink(missing_ok=True)
 
     def _keepers(self) -> list[int]:
         # It enters the network as one program and becomes another: looked for in that order, it is never missed.
         return [*processes.find(ENTER_NETWORK, self.mark), *processes.find(KEEPER, self.mark)]
-
-    def _ssh_masters(self) -> list[int]:
-        return processes.find_titled(f"ssh: {self.control_path} [mux]")
 
     def _make_disk(self, image: Path, public_key: str) -> None:
         run("cp", "--sparse=always", "--reflink=auto", str(image), str(self.disk))

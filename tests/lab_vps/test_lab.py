@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -116,16 +117,72 @@ def test_creating_a_running_vps_again_leaves_it_alone(lab: Lab) -> None:
     assert lab.ssh("one", "cat /proc/sys/kernel/random/boot_id").stdout == before
 
 
+def boot_id(lab: Lab, name: str) -> str:
+    return lab.ssh(name, "cat /proc/sys/kernel/random/boot_id").stdout
+
+
 def test_a_rebooted_vps_comes_back_with_its_disk(lab: Lab) -> None:
     before = lab.ssh("one", "touch /root/kept; cat /proc/sys/kernel/random/boot_id").stdout
-    lab.ssh("one", "systemctl reboot", check=False)
-
-    def is_back() -> bool:
-        answer = lab.ssh("one", "cat /proc/sys/kernel/random/boot_id", check=False)
-        return answer.returncode == 0 and answer.stdout != before
-
-    wait_for(is_back)
+    lab.reboot("one")
+    assert boot_id(lab, "one") != before
     lab.ssh("one", "test -e /root/kept")
+
+
+def test_a_power_cut_keeps_what_was_flushed_and_nothing_else_is_promised(lab: Lab) -> None:
+    before, address = boot_id(lab, "two"), lab.get("two").record.address
+    lab.ssh("two", "echo flushed >/root/flushed; sync /root/flushed /root; echo cached >/root/cached")
+    lab.cut_power("two")
+    with pytest.raises(LabError, match="no VPS two runs"):
+        lab.ssh("two", "true")
+    vps, *_ = lab.power_on("two")
+    assert vps.record.address == address
+    assert boot_id(lab, "two") != before
+    assert lab.ssh("two", "cat /root/flushed").stdout == "flushed\n"
+    # Its kernel had it in memory only: ext4 gives a new file its place on the disk seconds later.
+    assert lab.ssh("two", "cat /root/cached", check=False).stdout == ""
+
+
+def test_powering_on_a_running_vps_leaves_it_alone(lab: Lab) -> None:
+    before = boot_id(lab, "two")
+    lab.power_on("two")
+    assert boot_id(lab, "two") == before
+
+
+def reaches(address: str) -> str:
+    """Return the command that tells whether a VPS gets an answer from the port of ssh at an address."""
+    return f"timeout 5 bash -c '</dev/tcp/{address}/22' 2>/dev/null && echo yes || echo no"
+
+
+def test_an_unplugged_vps_is_reached_by_nobody_until_it_is_plugged_in(lab: Lab) -> None:
+    lab.unplug("two")
+    assert lab.ssh("one", reaches("10.0.2.12")).stdout == "no\n"
+    lab.plug("two")
+    assert lab.ssh("one", reaches("10.0.2.12")).stdout == "yes\n"
+    lab.ssh("two", "true")
+
+
+def test_without_the_uplink_vpss_reach_each_other_and_not_the_world(lab: Lab) -> None:
+    script = f"""
+        sleep 2
+        {reaches("10.0.2.12")}
+        timeout 5 bash -c '</dev/tcp/{BRIDGE_ADDRESS}/8099' 2>/dev/null && echo yes || echo no
+    """
+    listener = [sys.executable, "-m", "http.server", "--bind", "0.0.0.0", "8099"]
+    with subprocess.Popen(lab.command(*listener), cwd=lab.sockets, stderr=subprocess.DEVNULL) as server:
+        local = [sys.executable, "-c", FETCH, "http://127.0.0.1:8099/"]
+        wait_for(lambda: lab.run(*local, check=False).stdout == "200\n")
+        reached = f"python3 -c '{FETCH}' http://{BRIDGE_ADDRESS}:8099/"
+        assert lab.ssh("one", reached).stdout == "200\n"
+        lab.ssh("one", f"systemd-run --quiet --unit=looks bash -c {shlex.quote(f'({script}) >/root/seen')}")
+        lab.cut_uplink()
+        assert lab.run(*local).stdout == "200\n"
+        time.sleep(10)  # the VPS looks meanwhile; it can't be asked
+        lab.mend_uplink()
+        wait_for(lambda: lab.ssh("one", "systemctl is-active looks", check=False).stdout == "inactive\n")
+        assert lab.ssh("one", "cat /root/seen").stdout == "yes\nno\n"
+        assert lab.ssh("one", reached).stdout == "200\n"
+        server.terminate()
+    lab.ssh("one", "apt-get update -qq --error-on=any")
 
 
 def test_a_killed_vps_is_told_dead_and_replaced_by_a_fresh_one(lab: Lab) -> None:

@@ -77,6 +77,12 @@ def test_logging_in_to_a_vps_that_is_not_there_says_what_is(tmp_path: Path) -> N
         Lab("unit", tmp_path).ssh_command("web")
 
 
+def test_a_vps_that_was_never_created_cannot_be_powered_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Network, "up", lambda network: None)
+    with pytest.raises(LabError, match="no VPS web with a disk in lab unit; create it first"):
+        Lab("unit", tmp_path).power_on("web")
+
+
 def test_every_boot_has_a_control_path_of_its_own(tmp_path: Path) -> None:
     assert vps(tmp_path, "web", 11, "one").control_path != vps(tmp_path, "web", 11, "two").control_path
 
