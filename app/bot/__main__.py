@@ -27,6 +27,7 @@ from app.bot.lanes import Lanes
 from app.bot.orders.cancellation import Cancellation
 from app.bot.orders.dialogues import dialogue_storage
 from app.bot.orders.intake import Intake
+from app.bot.orders.normaliser import Normaliser
 from app.bot.orders.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
 from app.bot.outage import Outage
 from app.bot.people.alerts import Alerts
@@ -131,13 +132,16 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         lanes=answers,
     )
     albums = Albums(redis)
+    normaliser = Normaliser()
+    stack.push_async_callback(normaliser.aclose)
+    await normaliser.warm_up()
     broadcasts = Broadcasts(redis)
     broadcaster = Broadcaster(bot, broadcasts, users, texts, settings.bot_name)
     dispatcher = make_dispatcher(
         texts,
         users,
         storage=dialogue_storage(redis),
-        photos=Photos(bot, media, requests, picture_limiter),
+        photos=Photos(bot, media, requests, picture_limiter, normaliser),
         albums=albums,
         menus=menus,
         broadcasts=broadcasts,

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from app.bot.orders import jpeg_structure
 from app.bot.refusals import RefusedError
 
 SIDE_MIN: Final = 16
@@ -19,10 +20,15 @@ SIDE_MAX: Final = 20_000
 """Pixels of one side."""
 PIXELS_MAX: Final = 50_000_000
 """Width times height: the sensors of today's telephones. Decoded, that is 200 MB."""
+PIXELS_MAX_COSTLY: Final = 25_000_000
+"""The same for what takes several copies to decode: anything but RGB and grey JPEG, and RGB PNG."""
 KEPT_SIDE: Final = 4096
 """Pixels that the longer side is scaled down to; no model takes more."""
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP")
+_CHEAP: Final = frozenset({
+    ("JPEG", "RGB"), ("JPEG", "L"), ("MPO", "RGB"), ("MPO", "L"), ("PNG", "RGB"), ("PNG", "L"),
+})  # fmt: skip
 _JPEG_QUALITY: Final = 95
 _SRGB: Final = ImageCms.createProfile("sRGB")
 _TURNS: Final = {
@@ -60,13 +66,17 @@ def normalise(data: bytes) -> NormalPicture:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _check_size(image)
+            if not jpeg_structure.is_reasonable(data):
+                raise RefusedError("photo-too-much")
             image.draft(None, (KEPT_SIDE, KEPT_SIDE))  # a JPEG can be decoded at a half or a quarter of its size
             image.load()
             return _encode(_to_normal(image), "PNG" if image.format == "PNG" else "JPEG")
     except RefusedError:
         raise
     except Image.DecompressionBombError:
-        raise _too_many_pixels() from None
+        raise _too_many_pixels(PIXELS_MAX) from None
+    except MemoryError:
+        raise RefusedError("photo-too-much") from None
     except UnidentifiedImageError:
         raise RefusedError("photo-not-a-picture") from None
     except Exception as error:  # Pillow names a broken file in a dozen ways, some of them by accident
@@ -83,18 +93,21 @@ def _encode(image: Image.Image, kind: str) -> NormalPicture:
     return NormalPicture(buffer.getvalue(), "jpg")
 
 
-def _too_many_pixels() -> RefusedError:
-    return RefusedError("photo-too-many-pixels", megapixels=PIXELS_MAX // 1_000_000)
+def _too_many_pixels(most: int) -> RefusedError:
+    return RefusedError("photo-too-many-pixels", megapixels=most // 1_000_000)
 
 
 def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if max(width, height) > SIDE_MAX:
         raise RefusedError("photo-too-long", width=width, height=height, most=SIDE_MAX)
-    if width * height > PIXELS_MAX:
-        raise _too_many_pixels()
+    cheap = (image.format, image.mode) in _CHEAP
+    if width * height > (most := PIXELS_MAX if cheap else PIXELS_MAX_COSTLY):
+        raise _too_many_pixels(most)
     if min(width, height) < SIDE_MIN:
         raise RefusedError("photo-too-small", width=width, height=height, least=SIDE_MIN)
+    if min(width, height) * KEPT_SIDE < SIDE_MIN * max(width, height):
+        raise RefusedError("photo-too-narrow", width=width, height=height)
 
 
 def _to_normal(image: Image.Image) -> Image.Image:

@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import math
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +13,7 @@ from aiogram.types import Message
 
 from app.bot.answers.keyboards import ResultButton
 from app.bot.orders.downloads import TooLargeError, UnavailableError, download
-from app.bot.orders.normal_form import normalise
+from app.bot.orders.normal_form import NormalPicture
 from app.bot.refusals import RefusedError
 from app.core.media import MediaStore
 from app.core.rate_limit import RateLimiter
@@ -62,15 +61,21 @@ def picture_in(message: Message) -> PictureFile | None:
 class Photos:
     """Takes pictures in: downloads, checks, normalises and stores them."""
 
-    def __init__(self, bot: Bot, media: MediaStore, requests: RequestStore, limiter: RateLimiter) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        media: MediaStore,
+        requests: RequestStore,
+        limiter: RateLimiter,
+        normalise: Callable[[bytes], Awaitable[NormalPicture]],
+    ) -> None:
         """``limiter`` counts pictures: they cost something long before there is a request to count."""
         self._bot = bot
         self._limiter = limiter
         self._media = media
         self._requests = requests
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
-        # One thread: a decoded picture takes hundreds of megabytes, and one that is given up goes on to its end.
-        self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decoder")
+        self._normalise = normalise
 
     async def of(self, *messages: Message | None) -> str | None:
         """Return the media key of the picture that the first of some messages brings, or None if none does.
@@ -108,7 +113,7 @@ class Photos:
                 raise RefusedError("photo-too-large", megabytes=BYTES_MAX // (1024 * 1024)) from None
             except UnavailableError:
                 raise RefusedError("photo-unavailable") from None
-            picture = await asyncio.get_running_loop().run_in_executor(self._decoder, normalise, data)
+            picture = await self._normalise(data)
         digest = hashlib.sha256(picture.data).hexdigest()
         key = f"inputs/{digest[:2]}/{digest}.{picture.suffix}"
         await self._media.put(key, picture.data)

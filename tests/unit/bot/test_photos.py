@@ -1,6 +1,5 @@
 """From Telegram into the media store."""
 
-import asyncio
 import io
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -15,7 +14,8 @@ from PIL import Image
 from teremok import MockBot, MockMessageDocument, MockMessagePhoto, MockMessageText
 
 from app.bot.answers.keyboards import result_keyboard
-from app.bot.orders import downloads, normal_form, photos
+from app.bot.orders import downloads
+from app.bot.orders.normal_form import NormalPicture, normalise
 from app.bot.orders.photos import BYTES_MAX, Photos, PictureFile, picture_in
 from app.bot.refusals import RefusedError
 from app.bot.texts import Texts, Voice
@@ -63,7 +63,7 @@ class Place:
         self.media = MediaStore(f"file://{directory}")
         self.limiter = Limiter()
         self.records: dict[str, RequestRecord] = {}
-        self.photos = Photos(self.bot, self.media, Requests(self.records), self.limiter)
+        self.photos = Photos(self.bot, self.media, Requests(self.records), self.limiter, self._normalise)
         self.failures: list[Exception] = []
         stream = self.bot.session.stream_content
 
@@ -74,6 +74,10 @@ class Place:
                 yield chunk
 
         self.bot.session.stream_content = stream_or_fail  # type: ignore[method-assign]  # to let downloads fail
+
+    @staticmethod
+    async def _normalise(data: bytes) -> NormalPicture:
+        return normalise(data)
 
     async def refusal(self, picture: PictureFile) -> str:
         with pytest.raises(RefusedError) as caught:
@@ -148,25 +152,6 @@ async def test_a_download_that_never_works_is_given_up(place: Place) -> None:
     place.bot.add_file("f", jpeg())
     place.failures = [aiohttp.ClientPayloadError() for _ in range(downloads.ATTEMPTS)]
     assert await place.refusal(file()) == "photo-unavailable"
-
-
-async def test_one_picture_is_decoded_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    inside = most = 0
-
-    def watched(data: bytes) -> Any:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
-        try:
-            return normal_form.normalise(data)
-        finally:
-            inside -= 1
-
-    monkeypatch.setattr(photos, "normalise", watched)
-    for number in range(6):
-        place.bot.add_file(f"{number}", jpeg())
-    await asyncio.gather(*(place.photos.take_in(file(f"{number}")) for number in range(6)))
-    assert most == 1
 
 
 def result(chat_id: int = 12345) -> RequestRecord:

@@ -13,6 +13,8 @@ photo-too-long = This picture measures { $width } by { $height } pixels, and I c
 photo-too-small = There is hardly anything to see on { $width } by { $height } pixels; I need at least { $least } on a side. Please send a larger picture.
 photo-not-a-picture = I can't open this as a picture. I can open JPEG, PNG and WebP; anything else, please send as a photo.
 photo-broken = This picture seems to be damaged, I can't open it. Could you send it again?
+photo-too-much = This picture asks too much of me, I can't open it. Could you send it as a photo instead of a file?
+photo-too-narrow = This picture is too narrow for me: { $width } by { $height } pixels. Please send one that is less of a stripe.
 photo-moving = I can only work with still pictures. Please send a photo.
 photo-unavailable = I could not get this picture from Telegram. Please send it again.
 
