@@ -11,6 +11,7 @@ was not struck off yet, and waits for it.
 import asyncio
 import json
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -39,6 +40,7 @@ _SHOW_LIFE: Final = 1.5
 _LOOK_AGAIN: Final = 0.05
 """Seconds between two looks whether another instance is done with the chat's earlier update."""
 _BLOCK_MS: Final = 5000
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 APPEND_ENTRY: Final = f"""
 local function append_entry(inbox, last, update)
@@ -98,7 +100,7 @@ class Inbox:
         keys = [redis_keys.INBOX]
         for update in updates:
             keys += (redis_keys.received_update(update["update_id"]), redis_keys.last_update_of(chat_of(update)))
-        texts = [json.dumps(update, ensure_ascii=False) for update in updates]
+        texts = [_to_text(update) for update in updates]
         try:
             await self._append(keys=keys, args=texts)
         except OutOfMemoryError:
@@ -215,6 +217,11 @@ class Inbox:
             pipeline.xack(redis_keys.INBOX, redis_keys.INBOX_GROUP, entry_id)
             pipeline.xdel(redis_keys.INBOX, entry_id)
             await pipeline.execute()
+
+
+def _to_text(update: RawUpdate) -> str:
+    """Serialise an update. JSON can hold halves of surrogate pairs, which no encoding can: they become U+FFFD."""
+    return _SURROGATES.sub("\ufffd", json.dumps(update, ensure_ascii=False))
 
 
 def chat_of(update: RawUpdate) -> int:

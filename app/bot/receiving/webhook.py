@@ -25,6 +25,10 @@ BODY_MAX: Final = 1024 * 1024
 """Bytes of one update; Telegram's are a few kB."""
 FINISH: Final = 2.0
 """Seconds that requests in hand get when the bot stops."""
+BODY_WAIT: Final = 10.0
+"""Seconds in which an update must have come whole."""
+UPDATE_ID_MAX: Final = 2**53
+"""Telegram's ids have 32 bits today; a number in JSON is exact up to here."""
 
 
 class Webhook:
@@ -41,7 +45,8 @@ class Webhook:
         """Receive for ever; call ``working`` once Telegram knows where to push."""
         app = web.Application(client_max_size=BODY_MAX)
         app.router.add_post("/{path:.*}", self._receive)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH)
+        # Telegram does not compress; what claims to be compressed is not unpacked but refused.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH, auto_decompress=False)
         await runner.setup()
         try:
             await self._site(runner).start()
@@ -80,11 +85,16 @@ class Webhook:
         given = request.headers.get(SECRET_HEADER, "").encode(errors="surrogateescape")
         if not hmac.compare_digest(given, self._secret.encode()):
             return web.Response(status=403)
+        if "Content-Encoding" in request.headers:
+            return web.Response(status=415)
         try:
-            update = json.loads(await request.read())
-        except ValueError:
+            async with asyncio.timeout(BODY_WAIT):
+                update = json.loads(await request.read())
+        except TimeoutError:
+            return web.Response(status=408)
+        except (ValueError, RecursionError):
             return web.Response(status=400)
-        if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
+        if not isinstance(update, dict) or not _is_update_id(update.get("update_id")):
             return web.Response(status=400)
         return await self._keep(update)
 
@@ -94,3 +104,7 @@ class Webhook:
         except RedisError:  # the inbox's other loops tell of the outage
             return web.Response(status=503)
         return web.Response()
+
+
+def _is_update_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= UPDATE_ID_MAX

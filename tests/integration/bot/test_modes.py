@@ -1,5 +1,7 @@
 """Several instances of the bot: standing by while one polls, or all taking what Telegram pushes."""
 
+import gzip
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -198,6 +200,11 @@ class TestWebhook:
             (b"[]", 400),
             (b"{}", 400),
             (b'{"update_id": "1"}', 400),
+            (b'{"update_id": true}', 400),
+            (b'{"update_id": -1}', 400),
+            (b'{"update_id": 1' + b"0" * 4000 + b"}", 400),
+            (b'{"update_id": 1' + b"0" * 5000 + b"}", 400),
+            (b'{"update_id": 6000, "message": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
             (b"x" * (BODY_MAX + 1), 413),
             (b'{"update_id": 6001}', 200),
             (b'{"update_id": 6002, "news": {"chat": {"id": "x"}, "from": []}}', 200),
@@ -206,6 +213,24 @@ class TestWebhook:
             assert answer.status_code == status, body
         wait_until(lambda: hooked.queue.client.xlen(redis_keys.INBOX) == 0, "the inbox is empty")
         assert "Traceback" not in hooked.bot.log()
+
+    def test_what_says_it_is_compressed_is_not_unpacked(self, hooked: Scene) -> None:
+        update = b'{"update_id": 6003}'
+        for body in (update, gzip.compress(update), b"\x1f\x8bnonsense"):
+            headers = {SECRET_HEADER: SECRET, "Content-Encoding": "gzip"}
+            assert httpx.post(address(hooked.bot), content=body, headers=headers).status_code == 415
+        assert hooked.queue.client.exists(redis_keys.received_update(6003)) == 0
+        assert "Traceback" not in hooked.bot.log()
+
+    def test_half_a_surrogate_pair_is_a_character_like_any_other(self, hooked: Scene) -> None:
+        person = hooked.person()
+        person.say("/start")
+        person.waits_for_text("I turn words into pictures")
+        body = json.dumps(text_of(6004, person.id, "a fox \ud800 in the snow")).encode()
+        assert b"\\ud800" in body
+        answer = httpx.post(address(hooked.bot), content=body, headers={SECRET_HEADER: SECRET})
+        assert answer.status_code == 200
+        assert hooked.worker.waits_for_request(person) == "u6004"
 
     def test_an_update_that_comes_to_two_instances_is_handled_once(self, hooked: Scene) -> None:
         other, person = another_hooked(hooked), hooked.person()
