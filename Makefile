@@ -4,9 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit integration lab molecule bench faults up down lab-ssh lab-down lock clean
 
-# Options: TARGET=local (demo without a VPS), DISTRIBUTION=bookworm (the lab's Debian), VPS=no (tests without VPSs),
-# CMD='...' (for lab-ssh).
-TARGET ?= vps
+# Options: TARGET=local (demo without a VPS), TARGET=vps (faults on one), DISTRIBUTION=bookworm (the lab's Debian),
+# VPS=no (tests without VPSs), CMD='...' (for lab-ssh).
 DISTRIBUTION ?= trixie
 VPS ?= yes
 
@@ -23,7 +22,7 @@ help: ## This list
 	@echo "  VPS=no        tests without VPSs        CMD='...'              one command for lab-ssh"
 
 demo: $(READY) ## A bare VPS becomes a bot, and a person gets a picture from it
-	@$(PYTHON) -m tests.demo --target $(TARGET) --distribution $(DISTRIBUTION)
+	@$(PYTHON) -m tests.demo --target $(or $(TARGET),vps) --distribution $(DISTRIBUTION)
 
 # A VPS has one virtual CPU and takes a core for ten minutes: the other tests go beside it on the others, one kind after
 # the other.
@@ -69,8 +68,12 @@ bench: $(READY) ## Our workers beside stock RQ, the polling schedules, the bot u
 	$(PYTHON) -m tests.bench bot
 	$(PYTHON) -m tests.bench worker
 
-faults: $(READY) ## Kill, stop and restart everything under load, and count what became of it (5 minutes)
+faults: $(READY) ## Kill, stop and restart everything under load, and count what became of it (5 minutes; TARGET=vps: 25)
+ifeq ($(TARGET),vps)
+	$(PYTHON) -m tests.faults.vps --distribution $(DISTRIBUTION)
+else
 	$(PYTHON) -m tests.faults
+endif
 
 up: $(READY) ## The stack without systemd, for development
 	@$(PYTHON) -m tests.stack up

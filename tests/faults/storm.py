@@ -44,7 +44,8 @@ class Plan:
     kills_until: float = 130.0
     kill_every: float = 5.0
     pause_at: float = 35.0
-    redis_at: float = 70.0
+    redis_from: float = 40.0
+    redis_every: float = 60.0
     restart_at: float = 95.0
     points: Sequence[str] = field(default_factory=lambda: list(POINTS))
     points_from: float = 12.0
@@ -154,9 +155,12 @@ class Storm:
         self._spared.remove(name)
 
     async def _kill_redis(self) -> None:
-        await self._until(self._plan.redis_at)
-        self._ours.stack.kill("redis-queue")
-        self._kills["redis"] += 1
+        at = self._plan.redis_from
+        while at < self._plan.kills_until:
+            await self._until(at)
+            self._ours.stack.kill("redis-queue")
+            self._kills["redis"] += 1
+            at += self._plan.redis_every
 
     async def _restart_all(self) -> None:
         await self._until(self._plan.restart_at)

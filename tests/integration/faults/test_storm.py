@@ -11,7 +11,7 @@ from tests.faults.deadly_worker import POINTS
 from tests.faults.storm import Plan
 
 PLAN = Plan(
-    rate=3.0, seconds=26.0, kills_from=2.0, kills_until=24.0, kill_every=3.0, pause_at=1.0, redis_at=8.0,
+    rate=3.0, seconds=26.0, kills_from=2.0, kills_until=24.0, kill_every=3.0, pause_at=1.0, redis_from=8.0,
     restart_at=16.0, points_from=1.0, points_every=1.0,
 )  # fmt: skip
 

@@ -1,0 +1,42 @@
+"""What people see while processes die and the power fails: the short form of `make faults TARGET=vps`."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.vps.plan import SHORT
+from tests.faults.vps.storm import VpsStorm
+from tests.lab.lab import Lab
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Let the storm pass over the host that is there; return what was counted."""
+    output: Path = tmp_path_factory.mktemp("storm")
+    return asyncio.run(VpsStorm(Lab(os.environ["IMAGEBOT_LAB"]), SHORT, output).run())
+
+
+def test_everybody_gets_one_picture_or_one_sentence_for_each_prompt(counts: dict[str, Any]) -> None:
+    assert counts["prompts"] > 40
+    assert (counts["lost"], counts["seen_twice"], counts["wrong_picture"]) == (0, 0, 0), "\n\n".join(
+        counts["stories"]
+    )
+
+
+def test_nothing_is_paid_for_twice(counts: dict[str, Any]) -> None:
+    assert counts["billed_twice"] == 0
+
+
+def test_everything_runs_afterwards_and_nothing_is_left_over(counts: dict[str, Any]) -> None:
+    assert counts["not_running"] == []
+    assert counts["left"] == {"queued": 0, "leased": 0, "states": {}}
+
+
+def test_it_was_a_storm(counts: dict[str, Any]) -> None:
+    assert counts["kills"]["imageworker"] > 10
+    assert counts["kills"]["imagebot"] >= 2
+    assert counts["kills"]["redis-server@queue"] == 1
+    assert counts["taken_up"] > 5

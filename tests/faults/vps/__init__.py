@@ -1,0 +1,1 @@
+"""The storm that people see, on a VPS that site.yml provisioned: ``make faults TARGET=vps``."""
