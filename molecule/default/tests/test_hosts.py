@@ -16,8 +16,7 @@ def properties(host: Host, unit: str, *names: str) -> dict[str, str]:
 
 
 def operator(host: Host, port: int, command: str) -> str:
-    login = "REDISCLI_AUTH=$(cat /etc/imagebot/credentials/imagebot_redis_password_operator)"
-    return str(host.check_output(f"{login} redis-cli --user operator -p {port} {command}"))
+    return str(host.check_output(f"redis-cli -p {port} {command}"))
 
 
 def test_every_service_runs_and_starts_at_boot(vps: Host) -> None:
@@ -91,32 +90,18 @@ def test_secrets_show_nowhere(vps: Host, secrets: list[str]) -> None:
     assert not [secret for secret in secrets if secret in everything]
 
 
-def test_the_plans_commands_work_as_written(vps: Host) -> None:
-    assert vps.check_output("redis-cli LLEN rq:queue:img_queue").isdigit()
-    assert vps.run('redis-cli KEYS "rq:job:*" | wc -l').rc == 0
-    assert "total_commands_processed" in vps.check_output("redis-cli INFO stats")
+# As root's shell has it, and as little as cron gives.
+@pytest.mark.parametrize("environment", ["", "env -i PATH=/usr/bin:/bin "])
+def test_the_plans_commands_work_as_written(vps: Host, environment: str) -> None:
+    assert vps.check_output(f"{environment}redis-cli LLEN rq:queue:img_queue").isdigit()
+    assert vps.check_output(f'{environment}redis-cli KEYS "rq:job:*" | wc -l').isdigit()
+    assert "total_commands_processed" in vps.check_output(f"{environment}redis-cli INFO stats")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "KEYS '*'",
-        "INFO",
-        "SCAN 0",
-        "GET imagebot:anything",
-        "HGETALL rq:job:anything",
-        "LRANGE rq:queue:img_queue 0 -1",
-        "LPUSH rq:queue:img_queue job",
-        "LLEN rq:workers",
-        "CONFIG GET dir",
-        "ACL LIST",
-        "FLUSHALL",
-        "SUBSCRIBE rq:anything",
-        "-p 6380 PING",
-    ],
-)
-def test_without_a_password_nothing_else_does(vps: Host, command: str) -> None:
-    assert vps.check_output(f"redis-cli {command}").startswith(("NOPERM", "NOAUTH"))
+@pytest.mark.parametrize("port", [6379, 6380])
+def test_without_a_password_nobody_gets_an_answer(vps: Host, port: int) -> None:
+    for command in ("PING", "INFO stats", "LLEN rq:queue:img_queue"):
+        assert vps.check_output(f"runuser -u nobody -- redis-cli -p {port} {command}").startswith("NOAUTH")
 
 
 @pytest.mark.parametrize(
