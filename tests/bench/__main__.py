@@ -8,8 +8,8 @@ from dataclasses import asdict
 from tests.bench import bot_load, polling, report, status_messages
 from tests.bench.measure import compare
 from tests.bench.systems import BenchError, Provider
-from tests.stack.redis_server import NoRedisError
 from tests.stack.stack import StackError
+from tests.support.redis_server import NoRedisError
 
 RATES = (0.4, 1.2, 4.0, 12.0)
 """Jobs a second."""

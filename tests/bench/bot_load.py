@@ -23,8 +23,9 @@ from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
 from app.core.result_cache import RESULT_TTL, Result, cache_key
 from tests.bench.processes import cpu_seconds, rss_bytes
-from tests.integration.bot.harness import picture, wait_until
+from tests.integration.bot.harness import picture
 from tests.stack.stack import TELEGRAM_TOKEN, Stack
+from tests.support.waiting import wait_until
 
 Journal = dict[str, list[dict[str, Any]]]
 

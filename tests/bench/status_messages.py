@@ -13,8 +13,10 @@ from app.core import redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
 from tests.bench.processes import cpu_seconds, rss_bytes
-from tests.integration.bot.harness import TOKEN, BotProcess, Person, RedisServer, wait_until
+from tests.integration.bot.harness import TOKEN, BotProcess, Person
 from tests.simulators.client import Simulator
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 INSTANCES: Final = 2
 JOBS_PER_SECOND: Final = 2
@@ -96,7 +98,7 @@ def _bots(people: int) -> Iterator[tuple[Simulator, RedisServer, list[BotProcess
         for place in places.values():
             place.mkdir()
         telegram = stack.enter_context(Simulator("telegram", "--token", TOKEN))
-        queue, cache = RedisServer(places["queue"]), RedisServer(places["cache"])
+        queue, cache = RedisServer(places["queue"]), RedisServer(places["cache"], "cache")
         stack.callback(queue.stop)
         stack.callback(cache.stop)
         key = redis_keys.latency(DEFAULT_ENDPOINTS[Operation.CREATE])
@@ -106,10 +108,9 @@ def _bots(people: int) -> Iterator[tuple[Simulator, RedisServer, list[BotProcess
             bot = BotProcess(
                 places[str(number)],
                 bot_name=f"imagebot@{number}",
-                telegram_token=TOKEN,
                 telegram_api_url=telegram.url,
-                queue_redis_url=queue.url,
-                cache_redis_url=cache.url,
+                queue_redis_url=queue.address,
+                cache_redis_url=cache.address,
                 media_url=f"file://{directory}",
                 queue_max=str(people + 1),
             )

@@ -7,8 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -26,6 +25,7 @@ from app.core.operations import Operation
 from app.core.requests import ImageRequest
 from tests.bench import processes
 from tests.stack.stack import FAL_KEY, ROOT, Stack
+from tests.support.waiting import wait_until
 
 WORKERS: Final = 10
 """Worker processes of each system."""
@@ -105,19 +105,6 @@ def fresh(directory: Path) -> Path:
     return directory
 
 
-def wait_until(true: Callable[[], Any], what: str, seconds: float = 60.0) -> None:
-    """Wait until a function gives something true.
-
-    Raises:
-        BenchError: it does not.
-    """
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            raise BenchError(f"not within {seconds:g} s: {what}")
-        time.sleep(0.1)
-
-
 class Ours:
     """imageworkers, with as much concurrency as the highest rate asks for."""
 
@@ -147,7 +134,15 @@ class Ours:
         wait_until(lambda: self.redis.scard("rq:workers") == self.stack.workers, "the imageworkers are registered")
 
     def stop(self) -> None:
+        """End everything.
+
+        Raises:
+            BenchError: Redis has refused something to the workers.
+        """
+        denied = self.stack.denials() if self.stack.is_up() else []
         self.stack.down()
+        if denied:
+            raise BenchError(f"Redis has refused: {'; '.join(denied)}")
 
     async def offer(self, request_id: str) -> None:
         request = ImageRequest(request_id, 7, 7, "en", Operation.CREATE, prompt=request_id)
@@ -186,10 +181,11 @@ class Stock:
         self.stack.up()
         self.redis = Redis.from_url(self.stack.queue_url)
         self._offered: list[str] = []
-        command = [str(Path(sys.executable).with_name("rq")), "worker", "--url", self.stack.queue_url, *queues.QUEUES]
+        command = [str(Path(sys.executable).with_name("rq")), "worker", *queues.QUEUES]
+        environment = {**os.environ, "RQ_REDIS_URL": self.stack.queue_url}
         with (self.stack.directory / "logs" / "rq-workers.log").open("ab") as log:
             self._workers = [
-                subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
                 for _ in range(self._count)
             ]
         wait_until(lambda: self.redis.scard("rq:workers") == self._count, "the rq workers are registered")

@@ -15,8 +15,8 @@ from tests.lab import host_check
 from tests.lab.errors import LabError
 from tests.lab.lab import CHECKOUT, Lab
 from tests.lab.outside import Outside
-from tests.stack.redis_server import NoRedisError
 from tests.stack.stack import Stack, StackError
+from tests.support.redis_server import NoRedisError
 
 BUILD = CHECKOUT / "build" / "demo"
 WORKERS = "10"
@@ -129,7 +129,7 @@ def on_local_stack(story: Story) -> None:
         told,
         "the stack runs on this machine, without a VPS and without systemd",
         [
-            f"redis-cli -u {stack.queue_url} LLEN rq:queue:img_queue",
+            f"{stack.redis_cli('queue')} LLEN rq:queue:img_queue",
             ".venv/bin/supervisorctl -c build/stack/supervisord.conf restart imageworker:imageworker@3",
             "make down",
         ],

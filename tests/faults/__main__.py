@@ -9,8 +9,8 @@ from typing import Any
 from tests.bench import report
 from tests.bench.systems import WORKERS, BenchError, Ours, Provider
 from tests.faults.storm import Plan, Storm
-from tests.stack.redis_server import NoRedisError
 from tests.stack.stack import StackError
+from tests.support.redis_server import NoRedisError
 
 SPARE = 1.5
 """Room in the fleet, as a factor on the rate: some of it is always dead."""

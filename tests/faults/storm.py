@@ -112,8 +112,9 @@ class Storm:
         """RQ's own tool cleans registries, beside everything else that does."""
         while not self._over.is_set():
             process = await asyncio.create_subprocess_exec(
-                RQ, "info", "--url", self._ours.stack.queue_url, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+                RQ, "info", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={**os.environ, "RQ_REDIS_URL": self._ours.stack.queue_url},
+            )  # fmt: skip
             await process.wait()
             self._rq_info_runs += 1
             await asyncio.sleep(1)
@@ -192,7 +193,7 @@ class Storm:
         with (directory / "logs" / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.faults.deadly_worker", cwd=ROOT, stdout=log, stderr=log,
-                env={**os.environ, **self._ours.stack.settings(), **environment},
+                env={**os.environ, **self._ours.stack.settings("worker"), **environment},
             )  # fmt: skip
         try:
             status = await asyncio.wait_for(process.wait(), POINT_WAIT)

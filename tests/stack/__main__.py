@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from tests.stack.redis_server import NoRedisError
 from tests.stack.stack import ROOT, Stack, StackError
+from tests.support.redis_server import NoRedisError
 
 
 def main() -> int:
@@ -27,8 +27,8 @@ def main() -> int:
             print(f"{state:<10} {name}")
         print(
             f"\nTelegram (simulated)  {stack.telegram_url}\nfal.ai (simulated)    {stack.fal_url}\n"
-            f"queue                 redis-cli -u {stack.queue_url} LLEN rq:queue:img_queue\n"
-            f"cache                 redis-cli -u {stack.cache_url} INFO stats\n"
+            f"queue                 {stack.redis_cli('queue')} LLEN rq:queue:img_queue\n"
+            f"cache                 {stack.redis_cli('cache')} INFO stats\n"
             "logs                  build/stack/logs/"
         )
     except (StackError, NoRedisError) as error:

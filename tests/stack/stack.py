@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from redis import Redis
 from supervisor.xmlrpc import SupervisorTransport
 
-from tests.stack.redis_server import cache_arguments, link_redis_server, queue_arguments
+from tests.support import shipped
+from tests.support.inventory import VAULT
+from tests.support.redis_server import denials, link_redis_server
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-TELEGRAM_TOKEN: Final = "123456789:simulated-token-simulated-token-xyz"
-FAL_KEY: Final = "simulated:key"  # of the simulator only
+TELEGRAM_TOKEN: Final = str(VAULT["telegram_token"])
+FAL_KEY: Final = str(VAULT["fal_key"])
 START_TIMEOUT: Final = 60.0
 """Seconds that a program may take until it runs."""
 
@@ -76,8 +79,9 @@ class Stack:
         if self.is_up():
             self._recall_ports()
             return
-        for name in ("logs", "queue", "cache", "media"):
+        for name in ("logs", "queue", "cache", "media", "credentials"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
+        shipped.write_secret(self.operator_password, shipped.password("operator"))
         self.ports = self.ports or Ports.free()
         (self.directory / "ports.json").write_text(json.dumps(asdict(self.ports)))
         configuration = self.directory / "supervisord.conf"
@@ -86,7 +90,7 @@ class Stack:
         subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
             cwd=ROOT,
-            env={**os.environ, **self.settings()},  # its programs inherit it, and no file holds it
+            env={name: value for name, value in os.environ.items() if not name.startswith(shipped.PREFIX)},
             check=True,
         )
         self._wait_until_up()
@@ -156,13 +160,24 @@ class Stack:
 
     @property
     def queue_url(self) -> str:
-        """The queue's Redis."""
-        return f"redis://127.0.0.1:{self._port('queue')}/0"
+        """The queue's Redis, for a client that may do everything."""
+        return shipped.url(self._port("queue"))
 
     @property
     def cache_url(self) -> str:
-        """The cache's Redis."""
-        return f"redis://127.0.0.1:{self._port('cache')}/0"
+        """The cache's Redis, for a client that may do everything."""
+        return shipped.url(self._port("cache"))
+
+    @property
+    def operator_password(self) -> Path:
+        """The file with the password of Redis' user ``operator``."""
+        return self.directory / "credentials" / "operator"
+
+    def redis_cli(self, instance: shipped.Instance) -> str:
+        """Return the beginning of a command line for the shell that asks a Redis, without its password."""
+        file = self.operator_password
+        shown = shlex.quote(str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file))
+        return f"REDISCLI_AUTH=$(cat {shown}) redis-cli --user operator -p {self._port(instance)}"
 
     @property
     def telegram_url(self) -> str:
@@ -174,21 +189,25 @@ class Stack:
         """The simulated fal."""
         return f"http://127.0.0.1:{self._port('fal')}"
 
-    def settings(self) -> dict[str, str]:
-        """Return the environment of bot and workers."""
-        return {
-            "IMAGEBOT_QUEUE_REDIS_URL": self.queue_url,
-            "IMAGEBOT_CACHE_REDIS_URL": self.cache_url,
-            "IMAGEBOT_MEDIA_URL": f"file://{self.directory}/media",
-            "IMAGEBOT_TELEGRAM_TOKEN": TELEGRAM_TOKEN,
-            "IMAGEBOT_TELEGRAM_API_URL": self.telegram_url,
-            "IMAGEBOT_FAL_KEY": FAL_KEY,
-            "IMAGEBOT_FAL_QUEUE_URL": self.fal_url,
-            "IMAGEBOT_FAL_STORAGE_URL": self.fal_url,
-            "IMAGEBOT_FAL_CDN_URL": self.fal_url,
-            "IMAGEBOT_FAL_MEDIA_HOSTS": '["127.0.0.1"]',
-            **self.environment,
-        }
+    def settings(self, program: shipped.Program) -> dict[str, str]:
+        """Return the environment of the bot or of the workers, and see to it that its secrets lie where it says."""
+        local = shipped.simulated(
+            program,
+            queue=shipped.address(self._port("queue")),
+            cache=shipped.address(self._port("cache")),
+            media=self.directory / "media",
+            telegram=self.telegram_url,
+            fal=self.fal_url,
+        )
+        return shipped.environment(program, self.directory / "credentials" / program, {**local, **self.environment})
+
+    def denials(self) -> list[str]:
+        """Return what Redis has refused to bot and workers since its start."""
+        refused = []
+        for url in (self.queue_url, self.cache_url):
+            with Redis.from_url(url, decode_responses=True) as client:
+                refused += denials(client)
+        return refused
 
     # -- within -------------------------------------------------------------------------------------------------
 
@@ -234,19 +253,17 @@ class Stack:
             time.sleep(0.1)
 
     def _configuration(self, ports: Ports) -> str:
-        redis_server = link_redis_server(self.directory)
+        redis_server = str(link_redis_server(self.directory))
+        queue = shipped.write_redis(self.directory / "queue", "queue", ports.queue)
+        cache = shipped.write_redis(self.directory / "cache", "cache", ports.cache)
         python = [sys.executable, "-m"]
         programs = {
-            "redis-queue": [str(redis_server), "--port", str(ports.queue), "--bind", "127.0.0.1",
-                            *queue_arguments(self.directory / "queue")],
-            "redis-cache": [str(redis_server), "--port", str(ports.cache), "--bind", "127.0.0.1",
-                            *cache_arguments(self.directory / "cache")],
+            "redis-queue": [redis_server, str(queue)],
+            "redis-cache": [redis_server, str(cache)],
             "telegram": [*python, "tests.simulators.telegram", "--port", str(ports.telegram),
                          "--token", TELEGRAM_TOKEN, *self.telegram_arguments],
             "fal": [*python, "tests.simulators.fal", "--port", str(ports.fal), "--key", FAL_KEY, *self.fal_arguments],
         }  # fmt: skip
-        if self.bot:
-            programs["imagebot"] = [*python, "app.bot"]
         sections = [
             f"[unix_http_server]\nfile={self._socket}\nchmod=0700",
             f"[supervisord]\nlogfile={self.directory}/logs/supervisord.log\npidfile={self.directory}/supervisord.pid\n"
@@ -256,10 +273,12 @@ class Stack:
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
             *(self._program(name, command) for name, command in programs.items()),
         ]
+        if self.bot:
+            sections.append(self._program("imagebot", [*python, "app.bot"], _environment(self.settings("bot"))))
         if self.workers:
-            numbered = 'environment=IMAGEBOT_WORKER_NAME="imageworker@%(process_num)d"'
-            many = f"numprocs={self.workers}\nnumprocs_start=1\nprocess_name=imageworker@%(process_num)d\n{numbered}"
-            sections.append(self._program("imageworker", [*python, "app.worker"], many))
+            many = f"numprocs={self.workers}\nnumprocs_start=1\nprocess_name=imageworker@%(process_num)d\n"
+            variables = _environment(self.settings("worker")) + ",IMAGEBOT_WORKER_NAME='imageworker@%(process_num)d'"
+            sections.append(self._program("imageworker", [*python, "app.worker"], many + variables))
         return "\n\n".join(sections) + "\n"
 
     def _program(self, name: str, command: list[str], more: str = "") -> str:
@@ -274,3 +293,8 @@ class Stack:
 def _escape(text: str) -> str:
     """Keep supervisord from expanding ``%``."""
     return text.replace("%", "%%")
+
+
+def _environment(variables: Mapping[str, str]) -> str:
+    """Return the environment of a program as supervisord's configuration has it."""
+    return "environment=" + ",".join(f"{name}='{_escape(value)}'" for name, value in variables.items())

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.bot.harness import TOKEN, BotProcess, Person, RedisServer, Worker
+from tests.integration.bot.harness import TOKEN, BotProcess, Person, Worker
 from tests.simulators.client import Simulator
+from tests.support.redis_server import RedisServer
 
 ADMIN = 5
 """Runs the bot."""
@@ -49,13 +50,15 @@ class Scene:
 def queue_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path_factory.mktemp("queue"))
     yield server
+    server.assert_nothing_was_denied()
     server.stop()
 
 
 @pytest.fixture(scope="session")
 def cache_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("cache"))
+    server = RedisServer(tmp_path_factory.mktemp("cache"), "cache")
     yield server
+    server.assert_nothing_was_denied()
     server.stop()
 
 
@@ -75,10 +78,9 @@ def make_scene(
     cache.client.flushall()
     bot = BotProcess(
         directory,
-        telegram_token=TOKEN,
         telegram_api_url=telegram.url,
-        queue_redis_url=queue.url,
-        cache_redis_url=cache.url,
+        queue_redis_url=queue.address,
+        cache_redis_url=cache.address,
         media_url=f"file://{directory}",
         admins=f"[{ADMIN}]",
         **settings,

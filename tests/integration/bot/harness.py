@@ -4,17 +4,13 @@ import asyncio
 import io
 import multiprocessing
 import os
-import shutil
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, cast
 
 from PIL import Image
-from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from app.bot import __main__ as entry
@@ -23,53 +19,13 @@ from app.core.errors import FailureReason
 from app.core.media import MediaStore
 from app.core.requests import FalRequest, Lease, RequestStore
 from tests.simulators.client import Simulator
+from tests.support import shipped
+from tests.support.inventory import VAULT
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
-TOKEN = "4242424242:AAF-imaginary_token-for-tests-0123456789"
+TOKEN = str(VAULT["telegram_token"])
 REPOSITORY = Path(__file__).parents[3]
-
-
-def wait_until(true: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Wait until the function gives something true, and give that."""
-    end = time.monotonic() + seconds
-    while not (value := true()):
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
-    return value
-
-
-class RedisServer:
-    """A Redis server of our own. It may be stopped and started again; what it holds survives (AOF)."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.client = Redis(port=self.port, decode_responses=True)
-        self.start()
-
-    def start(self) -> None:
-        """Start and wait for an answer."""
-        # Debian's server is one program under many names; the name decides what it is.
-        program = shutil.which("redis-server") or shutil.which("redis-check-rdb")
-        assert program, "no Redis here: apt-get install redis-server"
-        self._process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory),
-             "--appendonly", "yes", "--appendfsync", "always", "--save", ""],
-            executable=program, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        wait_until(self._answers, "Redis answers")
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0 and bool(self.client.ping())
-
-    def stop(self) -> None:
-        """End it."""
-        self.client.connection_pool.disconnect()
-        self._process.terminate()
-        self._process.wait(10)
 
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -91,14 +47,19 @@ class BotProcess:
     """The bot's process with what it writes to its log."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
-        """Start it; ``settings`` (names without the prefix) may be changed before the next start."""
+        """Start it; ``settings`` (names without the prefix) may be changed before the next start.
+
+        All others are as the role has them.
+        """
         self.settings = settings
         self._log = directory / "bot.log"
+        self._credentials = directory / "credentials"
         self.start()
 
     def start(self, **environment: str) -> None:
         """Start, without waiting for anything; ``environment`` comes on top for this start."""
-        settings = {f"IMAGEBOT_{name.upper()}": value for name, value in self.settings.items()}
+        given = {f"{shipped.PREFIX}{name.upper()}": value for name, value in self.settings.items()}
+        settings = shipped.environment("bot", self._credentials, given)
         whole = {"PATH": os.environ["PATH"], **settings, **environment}
         self._log.touch()
         self._process = FORKS.Process(target=be_the_bot, args=(whole, self._log), daemon=True)

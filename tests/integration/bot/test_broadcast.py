@@ -19,7 +19,7 @@ from app.bot.tasks import end
 from app.bot.texts import Texts
 from app.core import redis_keys
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import RedisServer
+from tests.support.redis_server import RedisServer
 
 ADMIN, DRAFT, PROGRESS = 500, 31, 32
 PEOPLE = range(1, 8)

@@ -5,7 +5,8 @@ import pytest
 from app.core import redis_keys
 from app.core.errors import FailureReason
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import Person, picture, wait_until
+from tests.integration.bot.harness import Person, picture
+from tests.support.waiting import wait_until
 
 
 def drawn(scene: Scene, person: Person, data: bytes | None = None) -> str:

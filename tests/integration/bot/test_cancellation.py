@@ -11,7 +11,7 @@ from app.core import queues
 from app.core.admission import Admission
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestState, RequestStore
-from tests.integration.bot.harness import RedisServer
+from tests.support.redis_server import RedisServer
 
 ANNA, BORIS = 7, 8
 

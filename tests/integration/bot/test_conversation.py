@@ -5,7 +5,8 @@ import pytest
 from app.core import redis_keys
 from app.core.errors import FailureReason
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import TOKEN, picture, wait_until
+from tests.integration.bot.harness import TOKEN, picture
+from tests.support.waiting import wait_until
 
 
 def test_a_prompt_becomes_a_picture(scene: Scene) -> None:

@@ -19,7 +19,8 @@ from app.core.errors import FailureReason
 from app.core.events import EventType
 from app.core.result_cache import Result
 from tests.integration.bot.desk import Desk, event, request
-from tests.integration.bot.harness import RedisServer, picture
+from tests.integration.bot.harness import picture
+from tests.support.redis_server import RedisServer
 
 DONE, FAILED, CANCELLED = event(EventType.DONE), event(EventType.FAILED), event(EventType.CANCELLED)
 

@@ -10,7 +10,8 @@ import pytest
 from app.core import redis_keys
 from app.core.settings import EXIT_CONFIG
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import REPOSITORY, BotProcess, Person, picture, wait_until
+from tests.integration.bot.harness import REPOSITORY, BotProcess, Person, picture
+from tests.support.waiting import wait_until
 
 
 def _asks_for_a_picture(scene: Scene) -> tuple[Person, str]:
@@ -151,7 +152,7 @@ def test_it_tells_systemd_when_it_works_and_when_it_stops(own_scene: Scene, tmp_
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({}, ["IMAGEBOT_TELEGRAM_TOKEN"]),
+        ({"telegram_token": ""}, ["IMAGEBOT_TELEGRAM_TOKEN"]),
         (
             {"telegram_token": "no token", "rate_limit_window": "0"},
             ["IMAGEBOT_TELEGRAM_TOKEN", "IMAGEBOT_RATE_LIMIT_WINDOW"],

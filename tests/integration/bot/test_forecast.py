@@ -10,7 +10,7 @@ from app.bot.answers.eta import RUN_TIMES_NEEDED, Forecast
 from app.core import redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
-from tests.integration.bot.harness import RedisServer
+from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture

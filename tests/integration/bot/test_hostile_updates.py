@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.bot.people.commands import ADMIN_COMMANDS, COMMANDS
 from app.core import redis_keys
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import wait_until
+from tests.support.waiting import wait_until
 
 JSON = dict[str, Any]
 UPDATE_IDS = itertools.count(1)

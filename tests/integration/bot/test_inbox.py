@@ -13,7 +13,8 @@ from app.bot.receiving import inbox as module
 from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.tasks import end
 from app.core import redis_keys
-from tests.integration.bot.harness import RedisServer, wait_until
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 Seen = list[tuple[str, int]]
 

@@ -20,7 +20,8 @@ from app.core.rate_limit import RateLimiter
 from app.core.requests import RequestStore
 from app.core.result_cache import ResultCache
 from tests.integration.bot.desk import Board, Told
-from tests.integration.bot.harness import TOKEN, RedisServer
+from tests.integration.bot.harness import TOKEN
+from tests.support.redis_server import RedisServer
 
 ORDER, ORIGIN, VOICE = Order(Operation.CREATE, "a fox"), Origin("u1", 7, 7, 3), Voice(Texts(), "en")
 

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from app.bot.answers import conversations
 from app.bot.answers.conversations import ENDED, HELD, Conversation, Conversations
 from app.core import redis_keys
-from tests.integration.bot.harness import RedisServer, wait_until
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from teremok import MockBot
 
 from app.bot.answers.pacing import EditStatus, Pacing
-from tests.integration.bot.harness import RedisServer
+from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture

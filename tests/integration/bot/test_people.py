@@ -7,7 +7,8 @@ from typing import Any, cast
 from app.core import redis_keys
 from app.core.queues import QUEUE_HIGH, QUEUE_LOW
 from tests.integration.bot.conftest import ADMIN, Scene
-from tests.integration.bot.harness import TOKEN, Person, picture, wait_until
+from tests.integration.bot.harness import TOKEN, Person, picture
+from tests.support.waiting import wait_until
 
 
 def _request(scene: Scene, request_id: str) -> dict[str, Any]:

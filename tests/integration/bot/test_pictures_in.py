@@ -9,8 +9,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import picture, wait_until
+from tests.integration.bot.harness import picture
 from tests.integration.bot.sender import COLOURS, Sender, colours
+from tests.support.waiting import wait_until
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:

@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from app.core import redis_keys
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import picture, wait_until
+from tests.integration.bot.harness import picture
 from tests.integration.bot.sender import COLOURS, Sender, colours
+from tests.support.waiting import wait_until
 
 
 def test_an_album_is_whole_though_the_bot_dies_while_it_comes(own_scene: Scene) -> None:

@@ -19,7 +19,7 @@ from app.core.admission import Admission
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestStore
-from tests.integration.bot.harness import RedisServer
+from tests.support.redis_server import RedisServer
 
 ADMINS = (500, 501)
 

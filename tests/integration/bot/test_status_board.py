@@ -24,7 +24,7 @@ from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
 from app.core.queues import QUEUE
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestStore
-from tests.integration.bot.harness import RedisServer
+from tests.support.redis_server import RedisServer
 
 EN = Voice(Texts(), "en")
 PLENTY = 100_000.0

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.redis_process import RedisProcess
 from tests.integration.worker.world import FAL_KEY, World
 from tests.simulators.client import Simulator
+from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def fal() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="session")
 def one_world(
-    redis_process: RedisProcess, fal: Simulator, tmp_path_factory: pytest.TempPathFactory
+    redis_process: RedisServer, fal: Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     world = World(redis_process.url, fal.url, tmp_path_factory.mktemp("world"))
     yield world

@@ -13,7 +13,8 @@ from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import RequestState
-from tests.integration.worker.world import World, wait_until
+from tests.integration.worker.world import World
+from tests.support.waiting import wait_until
 
 INPUTS = {Operation.CREATE: 0, Operation.EDIT: 1, Operation.MERGE: 3, Operation.RETOUCH: 1, Operation.UPSCALE: 1}
 

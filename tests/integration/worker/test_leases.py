@@ -14,7 +14,7 @@ from rq.suspension import resume, suspend
 
 from app.core import redis_keys
 from app.worker.leases import CRASHES_FIELD, WAITING_FIELD, Claim, Leases
-from tests.integration.redis_process import RedisProcess
+from tests.support.redis_server import RedisServer
 
 QUEUES = ("high", "normal", "low")
 NO_CAP = 1_000
@@ -58,7 +58,7 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(redis_process: RedisProcess, redis: Redis) -> AsyncIterator[Scene]:
+async def scene(redis_process: RedisServer, redis: Redis) -> AsyncIterator[Scene]:
     scene = Scene(redis_process.url, redis)
     yield scene
     scene.rq.close()

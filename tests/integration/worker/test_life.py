@@ -8,7 +8,8 @@ import pytest
 from app.core import queues
 from app.core.requests import RequestState
 from tests.integration.worker.process import POINTS
-from tests.integration.worker.world import World, wait_until
+from tests.integration.worker.world import World
+from tests.support.waiting import wait_until
 
 SLOW = "a slow fox [sim:latency=2.5]"
 

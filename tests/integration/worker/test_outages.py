@@ -10,23 +10,23 @@ from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
 from app.core.requests import RequestState
-from tests.integration.redis_process import RedisProcess
-from tests.integration.worker.world import World, wait_until
+from tests.integration.worker.world import World
 from tests.simulators.client import Simulator
 from tests.stack.stack import Stack
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def mortal_redis(tmp_path: Path) -> Iterator[RedisProcess]:
+def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis that the test may kill."""
-    (tmp_path / "redis").mkdir()
-    process = RedisProcess(tmp_path / "redis")
+    process = RedisServer(tmp_path / "redis")
     yield process
-    process.kill(signal.SIGTERM)
+    process.stop()
 
 
 @pytest.fixture
-def mortal_world(mortal_redis: RedisProcess, fal: Simulator, tmp_path: Path) -> Iterator[World]:
+def mortal_world(mortal_redis: RedisServer, fal: Simulator, tmp_path: Path) -> Iterator[World]:
     """A world with that Redis."""
     world = World(mortal_redis.url, fal.url, tmp_path)
     world.clear()
@@ -35,7 +35,7 @@ def mortal_world(mortal_redis: RedisProcess, fal: Simulator, tmp_path: Path) -> 
     world.clear()
 
 
-def test_without_redis_at_start_a_worker_waits_and_says_so(mortal_redis: RedisProcess, mortal_world: World) -> None:
+def test_without_redis_at_start_a_worker_waits_and_says_so(mortal_redis: RedisServer, mortal_world: World) -> None:
     mortal_redis.kill()
     worker = mortal_world.worker(module="app.worker")
     worker.until_logged("waiting for Redis")
@@ -48,7 +48,7 @@ def test_without_redis_at_start_a_worker_waits_and_says_so(mortal_redis: RedisPr
     mortal_world.assert_each_done_once([request_id])
 
 
-def test_a_worker_without_redis_stops_as_quickly_as_any(mortal_redis: RedisProcess, mortal_world: World) -> None:
+def test_a_worker_without_redis_stops_as_quickly_as_any(mortal_redis: RedisServer, mortal_world: World) -> None:
     waiting = mortal_world.worker()
     waiting.until_ready()
     request_id = mortal_world.order("a fox [sim:latency=2]")
@@ -64,7 +64,7 @@ def test_a_worker_without_redis_stops_as_quickly_as_any(mortal_redis: RedisProce
 
 
 def test_when_redis_comes_back_jobs_go_on_in_the_same_process_and_commands_are_heard(
-    mortal_redis: RedisProcess, mortal_world: World
+    mortal_redis: RedisServer, mortal_world: World
 ) -> None:
     worker = mortal_world.worker(WORKER_CONCURRENCY="4").until_ready()
     ids = mortal_world.orders(8, "a fox [sim:latency=1]")
@@ -87,7 +87,7 @@ def test_when_redis_comes_back_jobs_go_on_in_the_same_process_and_commands_are_h
     mortal_world.until_state(stopped, RequestState.CANCELLED)
 
 
-def test_when_redis_has_lost_everything_a_worker_begins_anew(mortal_redis: RedisProcess, mortal_world: World) -> None:
+def test_when_redis_has_lost_everything_a_worker_begins_anew(mortal_redis: RedisServer, mortal_world: World) -> None:
     worker = mortal_world.worker().until_ready()
     request_id = mortal_world.order("a fox [sim:latency=60]")
     mortal_world.until_state(request_id, RequestState.SUBMITTED)
@@ -99,7 +99,7 @@ def test_when_redis_has_lost_everything_a_worker_begins_anew(mortal_redis: Redis
     assert worker.stop() == 0
 
 
-def test_a_full_redis_ends_no_worker_and_loses_nothing(mortal_redis: RedisProcess, mortal_world: World) -> None:
+def test_a_full_redis_ends_no_worker_and_loses_nothing(mortal_redis: RedisServer, mortal_world: World) -> None:
     worker = mortal_world.worker().until_ready()
     ids = mortal_world.orders(3, "a fox [sim:latency=1]")
     for request_id in ids:

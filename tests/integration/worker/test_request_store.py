@@ -16,7 +16,7 @@ from app.core.admission import Admission, Verdict
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import FalRequest, ImageRequest, Lease, LeaseLostError, RequestState, RequestStore
-from tests.integration.redis_process import RedisProcess
+from tests.support.redis_server import RedisServer
 
 LEASES = redis_keys.leases("test")
 CHANCE = st.integers(0, 3)  # so that a request is not ended early as a rule
@@ -156,7 +156,7 @@ class Life(RuleBasedStateMachine):
         assert (record.state not in {RequestState.STORED, RequestState.DONE}) or record.media == ("picture",)
 
 
-def test_any_order_of_events_ends_in_one_state_that_is_told_of_once(redis_process: RedisProcess) -> None:
+def test_any_order_of_events_ends_in_one_state_that_is_told_of_once(redis_process: RedisServer) -> None:
     Life.url = redis_process.url
     run_state_machine_as_test(Life, settings=settings(max_examples=100, stateful_step_count=25, deadline=None))
 

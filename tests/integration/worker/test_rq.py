@@ -1,5 +1,6 @@
 """What RQ promises its users holds with our worker too: on queues with functions of the tests' own."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from rq.worker import Worker
 from app.worker.leases import CRASHES_FIELD
 from tests.integration.worker import process
 from tests.integration.worker.process import PLAIN_QUEUES, callback, name_of
-from tests.integration.worker.world import ROOT, WorkerProcess, World, wait_until
+from tests.integration.worker.world import ROOT, WorkerProcess, World
+from tests.support.waiting import wait_until
 
 
 class Rq:
@@ -243,8 +245,9 @@ def test_rq_info_shows_workers_queues_and_what_is_executing(rq: Rq) -> None:
 
 def test_rq_info_in_a_loop_disturbs_nothing(rq: Rq) -> None:
     code = "import sys; from rq.cli import main; main()"
-    loop = [subprocess.Popen([sys.executable, "-c", code, "info", "-u", rq.world.url, "--interval", "0.1"], cwd=ROOT,
-                             stdout=subprocess.DEVNULL) for _ in range(2)]  # fmt: skip
+    command = [sys.executable, "-c", code, "info", "--interval", "0.1"]
+    environment = {**os.environ, "RQ_REDIS_URL": rq.world.url}
+    loop = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
     try:
         first = rq.worker().until_ready()
         jobs = [rq.enqueue(process.sleep, 1.5) for _ in range(10)]

@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from PIL import Image
@@ -27,21 +27,13 @@ from app.core import queues, redis_keys
 from app.core.admission import Admission
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
-
-T = TypeVar("T")
+from tests.support import shipped
+from tests.support.inventory import VAULT
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-FAL_KEY = "simulated:key"
+FAL_KEY = str(VAULT["fal_key"])
 TERMINAL = {"done", "failed", "cancelled"}
-
-
-def wait_until(value: Callable[[], T], what: str, seconds: float = 20.0) -> T:
-    """Wait until a function gives something true, and give that."""
-    end = time.monotonic() + seconds
-    while not (found := value()):
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.03)
-    return found
 
 
 class WorkerProcess:
@@ -125,18 +117,10 @@ class World:
         self.media.mkdir(exist_ok=True)
         self.workers: list[WorkerProcess] = []
         self._resident: dict[str, str] | None = None
-        self.environment = {
-            "IMAGEBOT_QUEUE_REDIS_URL": redis_url,
-            "IMAGEBOT_MEDIA_URL": f"file://{self.media}",
-            "IMAGEBOT_FAL_KEY": FAL_KEY,
-            "IMAGEBOT_FAL_QUEUE_URL": fal_url,
-            "IMAGEBOT_FAL_STORAGE_URL": fal_url,
-            "IMAGEBOT_FAL_CDN_URL": fal_url,
-            "IMAGEBOT_FAL_MEDIA_HOSTS": '["127.0.0.1"]',
-            "IMAGEBOT_POLL_INTERVAL_INITIAL": "0.1",
-            "IMAGEBOT_POLL_INTERVAL_MAX": "0.3",
-            "IMAGEBOT_SHUTDOWN_GRACE": "0.2",
-        }
+        address = shipped.address(urlsplit(redis_url).port or 0)
+        local = shipped.simulated("worker", queue=address, cache=address, media=self.media, fal=fal_url)
+        self.environment = {**local, **shipped.QUICK}
+        """What differs from the role's settings."""
 
     # -- workers --------------------------------------------------------------------------------------------------
 
@@ -145,7 +129,9 @@ class World:
     ) -> WorkerProcess:
         """Start a worker; settings are environment variables, those of ours without their prefix."""
         named = {key if key.startswith("TEST_") else f"IMAGEBOT_{key}": value for key, value in settings.items()}
-        worker = WorkerProcess(self.directory, name, module, self.environment | named)
+        credentials = self.directory / "credentials" / name
+        settings = shipped.environment("worker", credentials, self.environment | named)
+        worker = WorkerProcess(self.directory, name, module, settings)
         self.workers.append(worker)
         return worker
 
@@ -276,8 +262,9 @@ class World:
 
     def run_rq(self, *arguments: str) -> str:
         """Run RQ's own command-line tool."""
-        command = [sys.executable, "-m", "rq.cli", *arguments, "-u", self.url]
-        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        command = [sys.executable, "-m", "rq.cli", *arguments]
+        environment = {**os.environ, "RQ_REDIS_URL": self.url}
+        return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
 
     def fault(self, kind: str, times: int = 1, **more: Any) -> None:
         """Make fal misbehave."""

@@ -8,10 +8,14 @@ import pytest
 
 from app.core.sd_notify import notify, watchdog_interval
 
+TOLD_WITHIN = 10.0
+"""Seconds after which a message that was not sent is missed, instead of waited for."""
+
 
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.settimeout(TOLD_WITHIN)
         listener.bind(str(tmp_path / "s"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "s"))
         yield listener
@@ -24,6 +28,7 @@ def test_assignments_come_in_one_message(systemd: socket.socket) -> None:
 
 def test_an_abstract_socket_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.settimeout(TOLD_WITHIN)
         listener.bind("\0imagebot-test-notify")
         monkeypatch.setenv("NOTIFY_SOCKET", "@imagebot-test-notify")
         notify("READY=1")

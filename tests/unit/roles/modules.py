@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from tests.unit.roles.role import CHECKOUT
+from tests.support.roles import CHECKOUT
 
 
 def load(path: str) -> ModuleType:

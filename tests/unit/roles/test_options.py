@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.role import ALL_ROLES, ROLES, read
+from tests.support.roles import ALL_ROLES, ROLES, read
 
 TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.role import CHECKOUT, HOST, VAULT, read, trusted, value
+from tests.support.inventory import HOST, VAULT
+from tests.support.roles import CHECKOUT, read, trusted, value
 
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 FACTS: dict[str, Any] = HOST["ansible_facts"]

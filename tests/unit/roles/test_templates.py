@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.unit.roles.role import HOST, VAULT, render, settings, value
+from tests.support.inventory import HOST, VAULT
+from tests.support.roles import render, settings, value
 
 
 @pytest.mark.parametrize(

@@ -8,32 +8,13 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
 
+from tests.support.inventory import HOST, VAULT
+
 init_plugin_loader()  # else no plugin is found by its full name
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+CHECKOUT = Path(__file__).resolve().parents[2]
 ROLES = CHECKOUT / "roles"
 ALL_ROLES = sorted(path.name for path in ROLES.iterdir())
-
-# A host as the plan has it, and the least an operator must say.
-HOST: dict[str, Any] = {
-    "ansible_managed": "Ansible managed",
-    "inventory_hostname": "vps1",
-    "group_names": ["bot", "media", "monitoring", "redis", "workers"],
-    "ansible_facts": {
-        "distribution": "Debian",
-        "distribution_version": "13.1",
-        "distribution_major_version": "13",
-        "architecture": "x86_64",
-        "memtotal_mb": 20_086,
-        "processor_nproc": 8,
-        "imagebot_release": "0123456789ab",
-    },
-}
-VAULT: dict[str, Any] = {
-    "telegram_token": "123456789:AA-a-token-that-opens-nothing-at-all",
-    "fal_key": "00000000-0000-0000-0000-000000000000:secret",
-    "redis_passwords": {user: f"password-of-{user:-<9}" for user in ("bot", "worker", "operator", "exporter")},
-}
 
 
 def read(role: str, path: str) -> dict[str, Any]:
