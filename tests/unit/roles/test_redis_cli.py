@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.roles.role import render
+from tests.support.roles import render
 
 Run = Callable[..., str]
 SECRET = "the-operator-s-password"
@@ -75,7 +75,7 @@ def test_root_is_logged_in_at_this_host_s_instances(run: Run, arguments: list[st
         ["-c", "PING"],
         ["--option-of-a-later-release", "-h", "redis.example", "PING"],
         ["-p", "7000", "PING"],
-        ["-s", "/tmp/socket", "PING"],
+        ["-s", "./socket", "PING"],
         ["-h"],
         ["-p"],
     ],

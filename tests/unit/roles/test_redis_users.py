@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from tests.unit.roles.role import VAULT, value
+from tests.support.inventory import VAULT
+from tests.support.roles import value
 
 EVERYTHING = "~* &* +@all"
 APPLICATION = "&rq:* -@all +@all -@dangerous -@admin +info"
