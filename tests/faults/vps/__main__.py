@@ -29,6 +29,8 @@ def table(counts: dict[str, Any], distribution: str) -> str:
         "prompts": f"{counts['prompts']} of {counts['people']} people",
         "answered by a picture": counts["pictures"],
         "answered by a sentence": sentences,
+        "messages answered before the last kill": f"{counts['answered_meanwhile']} of {counts['messages']}",
+        "waited for an answer": f"{counts['wait_p50_s']:.0f} s in the median, {counts['wait_max_s']:.0f} s at most",
         "lost": counts["lost"],
         "seen twice": counts["seen_twice"],
         "billed twice": counts["billed_twice"],

@@ -31,6 +31,8 @@ LOOK_EVERY = 0.2
 ENDED = ("done", "failed", "cancelled")
 CGROUPS = Path("/sys/fs/cgroup/system.slice")
 JUNK = "storm:junk:"
+DOWN_MOST = 1
+"""Instances of a template that may be down when another is killed."""
 RESTARTED = ("imageworker.target", "imagebot.target", "redis-server@queue", "redis-server@cache")
 
 
@@ -156,8 +158,10 @@ class Agent:
             time.sleep(3600)
 
     def _kill(self, target: str, _: float) -> None:
-        if not (found := self._living(target)):
-            self._log.write("kill", unit=target, pid=None)
+        """Kill one that is up, unless too many are not: where all are just starting, nothing dies at work."""
+        found, down = self._up(target)
+        if not found or down > DOWN_MOST:
+            self._log.write("spared", unit=target, up=len(found))
             return
         unit, pid = self._chance.choice(found)
         at = time.time()
@@ -167,8 +171,8 @@ class Agent:
         self._log.write("kill", unit=unit, pid=pid)
 
     def _stop(self, target: str, seconds: float) -> None:
-        if not (found := self._living(target)):
-            self._log.write("stop", unit=target, pid=None)
+        if not (found := self._up(target)[0]):
+            self._log.write("spared", unit=target, up=0)
             return
         unit, pid = self._chance.choice(found)
         self._stopped.add(pid)
@@ -234,15 +238,22 @@ class Agent:
             return False
         return True
 
-    def _living(self, target: str) -> list[tuple[str, int]]:
-        """List (unit, main process) of a unit, or of all instances of a template, but those that are stopped."""
+    def _units(self, target: str) -> dict[str, str]:
+        """Return the state of a unit, or of all instances of a template."""
         pattern = f"{target}.service" if "@" in target else f"{target}@*.service"
-        found = []
-        for group in sorted(CGROUPS.glob(f"*/{pattern}")):
-            for pid in map(int, (group / "cgroup.procs").read_text().split()):
-                if pid not in self._stopped and is_main(pid):
-                    found.append((group.name.removesuffix(".service"), pid))
-        return found
+        command = ["systemctl", "list-units", "--all", "--plain", "--no-legend", pattern]
+        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        rows = [line.split() for line in listed.splitlines()]
+        return {row[0].removesuffix(".service"): row[2] for row in rows}
+
+    def _up(self, target: str) -> tuple[list[tuple[str, int]], int]:
+        """List (unit, main process) of those that have started and are not stopped; count the others."""
+        found, units = [], self._units(target)
+        for unit, state in units.items():
+            for group in CGROUPS.glob(f"*/{unit}.service") if state == "active" else ():
+                pids = map(int, (group / "cgroup.procs").read_text().split())
+                found += [(unit, pid) for pid in pids if pid not in self._stopped and is_main(pid)]
+        return found, len(units) - len(found)
 
 
 def is_main(pid: int) -> bool:

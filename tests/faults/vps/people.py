@@ -41,6 +41,7 @@ class Crowd:
         self._prompts = 0
         self.orders: dict[int, list[Order]] = {}
         self.waiting: set[Order] = set()
+        self.answered: dict[Order, float] = {}
 
     @property
     def prompts(self) -> int:
@@ -110,6 +111,7 @@ class Crowd:
                 found, _ = look(self.orders[order.person], messages.values())
                 if all(sighting.answers for sighting in found if sighting.order == order):
                     self.waiting.discard(order)
+                    self.answered[order] = time.time()
                     self._idle.append(order.person)
                     return
 

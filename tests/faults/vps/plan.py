@@ -50,7 +50,7 @@ def every(gap: float, target: str, first: float, last: float) -> Iterator[Fault]
 
 
 LONG: Final = Plan(
-    seconds=640,
+    seconds=690,
     faults=(
         *every(4, WORKER, 8, 600),
         *every(30, BOT, 21, 600),
@@ -62,22 +62,22 @@ LONG: Final = Plan(
         Fault(90, "nfs-gone", seconds=60),
         Fault(155, "disk-full", seconds=60),
         Fault(220, "redis-full", seconds=60),
-        Fault(290, "reboot"),
-        Fault(345, "power-cut"),
-        Fault(410, "uplink-gone", seconds=60),
-        Fault(485, "uplink-gone", seconds=300),
+        Fault(285, "reboot"),
+        Fault(375, "power-cut"),
+        Fault(465, "uplink-gone", seconds=60),
+        Fault(545, "uplink-gone", seconds=300),
     ),
 )
 """What ``make faults TARGET=vps`` runs."""
 
 SHORT: Final = Plan(
-    seconds=90,
+    seconds=100,
     faults=(
-        *every(4, WORKER, 6, 88),
-        *every(30, BOT, 13, 88),
+        *every(4, WORKER, 6, 98),
+        *every(30, BOT, 13, 98),
         Fault(26, "kill", QUEUE),
-        Fault(50, "power-cut"),
+        Fault(55, "power-cut"),
     ),
-    drain=180,
+    drain=240,
 )
 """What the playbooks' tests run."""

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -96,6 +97,10 @@ class VpsStorm:
             "billed_twice": sum(count > 1 for count in billed.values()),
             "billed_unseen": sum(bool(billed[one.prompt]) and not one.pictures for one in sightings),
             "stray_texts": strays,
+            "answered_meanwhile": sum(at < self._last_kill() for at in crowd.answered.values()),
+            "messages": sum(map(len, crowd.orders.values())),
+            "wait_p50_s": statistics.median([at - order.at for order, at in crowd.answered.items()] or [0.0]),
+            "wait_max_s": max((at - order.at for order, at in crowd.answered.items()), default=0.0),
             "longest_gap_s": max((float(entry["seconds"]) for entry in gaps), default=0.0),
             "taken_up": len(gaps),
             "kills": self._kills(),
@@ -105,11 +110,16 @@ class VpsStorm:
             "stories": stories,
         }
 
+    def _last_kill(self) -> float:
+        return self._began + max(fault.at for fault in self._plan.faults if fault.kind == "kill")
+
     def _kills(self) -> dict[str, int]:
         kills: dict[str, int] = defaultdict(int)
         for entry in self._log:
-            if entry["event"] == "kill" and entry["pid"]:
-                kills[str(entry["unit"]).partition("@")[0] if "redis" not in entry["unit"] else entry["unit"]] += 1
+            if entry["event"] in ("kill", "spared"):
+                unit = str(entry["unit"])
+                kind = unit if "redis" in unit else unit.partition("@")[0]
+                kills[kind if entry["event"] == "kill" else f"{kind} spared"] += 1
         return dict(kills)
 
     async def _jobs(self) -> dict[str, list[JSON]]:
