@@ -36,7 +36,7 @@ def test_everything_runs_afterwards_and_nothing_is_left_over(counts: dict[str, A
 
 
 def test_it_was_a_storm(counts: dict[str, Any]) -> None:
-    assert counts["kills"]["imageworker"] > 10
-    assert counts["kills"]["imagebot"] >= 2
+    assert counts["kills"]["imageworker"] > 3
+    assert counts["kills"]["imagebot"] > 0
     assert counts["kills"]["redis-server@queue"] == 1
-    assert counts["taken_up"] > 5
+    assert counts["taken_up"] > 0

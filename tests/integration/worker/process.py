@@ -125,7 +125,7 @@ def plain_worker(settings: WorkerSettings) -> ConcurrentWorker:
     redis = queue_redis(settings)
 
     async def on_failure(job_id: str, error: Exception) -> None:
-        await redis.rpush("test:given-up", f"{job_id} {type(error).__name__}")
+        await redis.rpush("imagebot:test:given-up", f"{job_id} {type(error).__name__}")
 
     return ConcurrentWorker(
         PLAIN_QUEUES,

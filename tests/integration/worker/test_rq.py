@@ -91,7 +91,7 @@ def test_a_failure_is_listed_called_back_and_kept_for_its_time(served_rq: Rq) ->
     assert served_rq.failed() == [job.id]
     assert "as it was told" in served_rq.why(job)
     assert served_rq.listed("test:called-back") == [job.id]
-    assert served_rq.listed("test:given-up") == [f"{job.id} ValueError"]
+    assert served_rq.listed("imagebot:test:given-up") == [f"{job.id} ValueError"]
     score = served_rq.redis.zscore("rq:failed:plain", job.id)
     assert 0 < float(str(score)) - float(served_rq.redis.time()[0]) <= 500
 
@@ -101,7 +101,7 @@ def test_a_failure_is_retried_as_often_as_allowed_and_told_of_once(served_rq: Rq
     wait_until(lambda: served_rq.failed() == [job.id], "it is given up")
     assert len(job.results()) == 1
     assert served_rq.world.log_count("as it was told\n") == 3
-    assert served_rq.listed("test:given-up") == [f"{job.id} ValueError"]
+    assert served_rq.listed("imagebot:test:given-up") == [f"{job.id} ValueError"]
 
 
 def test_a_delayed_retry_waits_in_the_registry_and_comes_back(served_rq: Rq) -> None:
@@ -122,7 +122,7 @@ def test_a_job_that_takes_too_long_fails(served_rq: Rq, function: Callable[..., 
     job = served_rq.enqueue(function, 30, timeout=1)
     assert served_rq.until(job) == JobStatus.FAILED
     assert "JobTimeoutException: Task exceeded maximum timeout value (1 seconds)" in served_rq.why(job)
-    assert served_rq.listed("test:given-up") == [f"{job.id} JobTimeoutException"]
+    assert served_rq.listed("imagebot:test:given-up") == [f"{job.id} JobTimeoutException"]
 
 
 def test_a_job_is_stopped_on_command_and_its_callback_may_fail(served_rq: Rq) -> None:
@@ -164,7 +164,7 @@ def test_only_allowed_functions_and_callbacks_run(served_rq: Rq, event: str) -> 
     ]
     assert [served_rq.until(job) for job in jobs] == [JobStatus.FAILED] * 3
     assert served_rq.listed("test:forbidden") == []
-    assert sorted(served_rq.listed("test:given-up")) == sorted(f"{job.id} ForbiddenFunctionError" for job in jobs)
+    assert sorted(served_rq.listed("imagebot:test:given-up")) == sorted(f"{job.id} ForbiddenFunctionError" for job in jobs)
 
 
 def test_suspended_workers_take_nothing_until_they_may_again(served_rq: Rq) -> None:
@@ -194,7 +194,7 @@ def test_a_record_that_cannot_be_read_fails_its_job_and_not_the_worker(rq: Rq, b
     rq.worker()
     assert rq.until(good) == JobStatus.FINISHED
     wait_until(lambda: rq.failed() == [bad.id], "it is given up")
-    assert len(rq.listed("test:given-up")) == 1
+    assert len(rq.listed("imagebot:test:given-up")) == 1
 
 
 def test_a_job_that_kills_its_worker_twice_is_given_up(rq: Rq) -> None:
@@ -203,7 +203,7 @@ def test_a_job_that_kills_its_worker_twice_is_given_up(rq: Rq) -> None:
         rq.worker().exit_status()
     survivor = rq.worker()
     assert rq.until(job) == JobStatus.FAILED
-    assert rq.listed("test:given-up") == [f"{job.id} DeadlyJobError"]
+    assert rq.listed("imagebot:test:given-up") == [f"{job.id} DeadlyJobError"]
     assert job.retries_left == 3
     assert rq.redis.hget(job.key, CRASHES_FIELD) == b"2"
     assert survivor.stop() == 0
