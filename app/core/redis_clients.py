@@ -79,9 +79,7 @@ def passes(error: Exception) -> bool:
 
     Anything else that Redis answers (a script that breaks, a wrong type) is a bug: repeating it helps nobody.
     """
-    return isinstance(error, _PASSING) or (
-        isinstance(error, ResponseError) and str(error).startswith(_PASSING_CODES)
-    )
+    return isinstance(error, _PASSING) or (isinstance(error, ResponseError) and str(error).startswith(_PASSING_CODES))
 
 
 def script(redis: AsyncRedis, source: str, *, allow_oom: bool = True) -> AsyncScript:
