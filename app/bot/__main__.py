@@ -19,6 +19,7 @@ from app.bot.answers.batch_summary import BatchSummaries
 from app.bot.answers.conversations import Conversations
 from app.bot.answers.delivery import CLAIM_AFTER, Delivery
 from app.bot.answers.eta import Forecast
+from app.bot.answers.fence import Fence
 from app.bot.answers.pacing import Pacing
 from app.bot.answers.picture_sender import PictureSender
 from app.bot.answers.status_board import StatusBoard
@@ -108,6 +109,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     endpoints = {**DEFAULT_ENDPOINTS, **settings.models}
     pacing = Pacing(redis, settings.telegram_messages_per_second)
     bot.session.middleware(pacing)
+    bot.session.middleware(Fence())  # the innermost: nothing waits between its look and the call
     forecast = Forecast(redis, endpoints, settings.fal_concurrency)
     edits = Lanes(EDITS_AT_ONCE)
     stack.push_async_callback(_drain, edits)

@@ -35,6 +35,7 @@ _IGNORABLE: Final = (
     _UNCHANGED,
     "message to edit not found",
     "message can't be edited",
+    "message_id_invalid",
     "message to delete not found",
     "message can't be deleted",
     "query is too old",

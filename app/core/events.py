@@ -4,15 +4,24 @@ Events are appended by the scripts of ``app/core/requests.py``, each once. Readi
 claimed again when the instance that read it died before it acknowledged.
 """
 
-from collections.abc import AsyncIterator
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from app.core import redis_keys
+
+PROMPT: Final = 1.5
+"""Seconds within which Redis answers when nothing is wrong."""
+
+_ALWAYS, _NEVER = float("-inf"), float("inf")
+
+log = logging.getLogger(__name__)
 
 
 class EventType(StrEnum):
@@ -44,7 +53,9 @@ class EventReader:
         """``claim_after``: seconds after which an unacknowledged event of a dead consumer is taken over."""
         self._redis = redis
         self._consumer = consumer
-        self._claim_after_ms = int(claim_after * 1000)
+        self._claim_after = claim_after
+        self._steady_since = _ALWAYS
+        """Since when Redis has answered promptly (monotonic s)."""
 
     async def open(self) -> None:
         """Create the group (and the stream) if need be, and read from the stream's beginning."""
@@ -57,26 +68,50 @@ class EventReader:
     async def read(self, count: int = 50, block: float = 5.0) -> AsyncIterator[Event]:
         """Yield what this consumer is to handle now: abandoned events first, then new ones.
 
-        Waits up to ``block`` seconds for the first. Acknowledge each event once it is handled.
+        Waits up to ``block`` seconds for the first. Acknowledge each event once it is handled. While Redis is away
+        nobody can acknowledge anything: nothing counts as abandoned until Redis has been there long enough again.
         """
-        claimed: Any = await self._redis.xautoclaim(
-            redis_keys.EVENTS, redis_keys.EVENTS_GROUP, self._consumer, self._claim_after_ms, count=count
-        )
-        abandoned = claimed[1]
-        for entry_id, fields in abandoned:
-            yield _event(entry_id, fields)
-        answer: Any = await self._redis.xreadgroup(
-            redis_keys.EVENTS_GROUP, self._consumer, {redis_keys.EVENTS: ">"},
-            count=count, block=1 if abandoned else int(block * 1000),
-        )  # fmt: skip
-        for _, entries in answer or []:
-            for entry_id, fields in entries:
-                yield _event(entry_id, fields)
+        try:
+            abandoned = await self._abandoned(count)
+            for event in await self._known(abandoned):
+                yield event
+            asked = time.monotonic()
+            wait = 0.001 if abandoned else block
+            answer: Any = await self._redis.xreadgroup(
+                redis_keys.EVENTS_GROUP, self._consumer, {redis_keys.EVENTS: ">"}, count=count, block=int(wait * 1000)
+            )
+            now = time.monotonic()
+            if self._steady_since == _NEVER or now - asked > wait + PROMPT:
+                self._steady_since = now
+            for event in await self._known(answer[0][1] if answer else []):
+                yield event
+        except RedisError:
+            self._steady_since = _NEVER
+            raise
 
     async def acknowledge(self, event: Event) -> None:
         """Note that the event has been handled."""
-        await self._redis.xack(redis_keys.EVENTS, redis_keys.EVENTS_GROUP, event.entry_id)
+        await self._acknowledge(event.entry_id)
 
+    async def _acknowledge(self, entry_id: str) -> None:
+        await self._redis.xack(redis_keys.EVENTS, redis_keys.EVENTS_GROUP, entry_id)
 
-def _event(entry_id: str, fields: dict[str, str]) -> Event:
-    return Event(entry_id, EventType(fields["type"]), fields["request_id"])
+    async def _abandoned(self, count: int) -> Sequence[tuple[str, dict[str, str]]]:
+        if time.monotonic() - self._steady_since < self._claim_after:
+            return []
+        idle_ms = int(self._claim_after * 1000)
+        claimed: Any = await self._redis.xautoclaim(
+            redis_keys.EVENTS, redis_keys.EVENTS_GROUP, self._consumer, idle_ms, count=count
+        )
+        return list(claimed[1])
+
+    async def _known(self, entries: Sequence[tuple[str, dict[str, str]]]) -> list[Event]:
+        """Return the events among entries. What a newer release may have written is acknowledged, and logged."""
+        events = []
+        for entry_id, fields in entries:
+            try:
+                events.append(Event(entry_id, EventType(fields["type"]), fields["request_id"]))
+            except (KeyError, ValueError):
+                log.warning("event %s is of no kind that is known here: %s", entry_id, fields.get("type"))
+                await self._acknowledge(entry_id)
+        return events

@@ -9,8 +9,16 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import (
+    ClusterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -21,7 +29,18 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 REDIS_AWAY: Final = (RedisConnectionError, RedisTimeoutError, ResponseError)
-"""Errors that pass: Redis is gone, loading, or refuses for now (full memory, full disk, a changed password)."""
+"""Errors that pass, and errors of ours that do not: ``passes`` tells them apart."""
+
+_PASSING: Final = (
+    RedisConnectionError,  # gone, loading, a changed password
+    RedisTimeoutError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    NoPermissionError,
+    ClusterDownError,  # a replica whose primary is away says MASTERDOWN, which is one
+)
+_PASSING_CODES: Final = ("MISCONF ", "BUSY ")
+"""For these redis-py has no classes of their own: the disk is full; a script takes too long."""
 
 SOCKET_TIMEOUT = 15.0
 """Seconds without an answer after which a connection counts as dead; longer than any blocking read here."""
@@ -55,6 +74,23 @@ def rq_redis(settings: CoreSettings) -> Redis:
     )
 
 
+def passes(error: Exception) -> bool:
+    """Whether the same call can succeed later, with nothing changed on our side.
+
+    Anything else that Redis answers (a script that breaks, a wrong type) is a bug: repeating it helps nobody.
+    """
+    return isinstance(error, _PASSING) or (isinstance(error, ResponseError) and str(error).startswith(_PASSING_CODES))
+
+
+def script(redis: AsyncRedis, source: str, *, allow_oom: bool = True) -> AsyncScript:
+    """Register a script.
+
+    ``allow_oom``: it runs while Redis' memory is full. Only what lets new work in must not: all else frees memory, or
+    keeps what has been done from being done again.
+    """
+    return redis.register_script(f"#!lua flags=allow-oom\n{source}" if allow_oom else source)
+
+
 def check_cancelled() -> None:
     """Raise ``CancelledError`` if the running task was cancelled and that came to nothing.
 
@@ -77,6 +113,9 @@ async def until_answered(call: Callable[[], Awaitable[T]], on_wait: Callable[[],
     """Repeat a call to Redis until it is answered; call ``on_wait`` before each wait. Says once that it waits.
 
     A call may have taken effect although its answer was lost, so it must be one that can be repeated.
+
+    Raises:
+        RedisError: one that does not pass.
     """
     delay = 0.1
     while True:
@@ -84,8 +123,10 @@ async def until_answered(call: Callable[[], Awaitable[T]], on_wait: Callable[[],
             answer = await call()
             check_cancelled()
             return answer
-        except REDIS_AWAY as error:
+        except RedisError as error:
             check_cancelled()
+            if not passes(error):
+                raise
             if delay == 0.1:  # the first time
                 log.warning("waiting for Redis: %s: %s", type(error).__name__, error)
             on_wait()

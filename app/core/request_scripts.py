@@ -120,6 +120,9 @@ return {{'queued', waiting}}
 """
 )
 
+# KEYS: record. ARGV: file ids, as JSON. A record that has expired just now is not made anew.
+SENT: Final = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'file_ids', ARGV[1]) end"
+
 # KEYS: record, lease set. ARGV: execution ('' = no lease needed), new state, comma-separated states it may be entered
 # from, event's type ('' = none), time (Unix s), pairs to set...
 # A lease holds as long as it stands in its set, even past its end: whoever takes the job over removes it first.

@@ -23,6 +23,7 @@ from app.core import queues, redis_keys, request_scripts
 from app.core.errors import FailureReason, ImagebotError
 from app.core.events import EventType
 from app.core.operations import Operation
+from app.core.redis_clients import script
 
 
 class RequestState(StrEnum):
@@ -78,9 +79,10 @@ class ImageRequest:
 
     @classmethod
     def from_json(cls, text: str) -> "ImageRequest":
-        """Read what ``to_json`` wrote."""
+        """Read what ``to_json`` wrote, here or in a newer release: fields that are not known are left out."""
         data = json.loads(text)
-        return cls(**{**data, "operation": Operation(data["operation"]), "inputs": tuple(data["inputs"])})
+        known = {name: value for name, value in data.items() if name in cls.__dataclass_fields__}
+        return cls(**{**known, "operation": Operation(data["operation"]), "inputs": tuple(data["inputs"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class FalRequest:
     cancel_url: str
     endpoint: str
     submitted_at: float
+
+    @classmethod
+    def from_json(cls, text: str) -> "FalRequest":
+        """Read what a release wrote; fields that are not known are left out."""
+        return cls(**{name: value for name, value in json.loads(text).items() if name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,8 @@ class RequestStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._advance = redis.register_script(request_scripts.ADVANCE)
+        self._advance = script(redis, request_scripts.ADVANCE)
+        self._sent = script(redis, request_scripts.SENT)
 
     async def load(self, request_id: str) -> RequestRecord | None:
         """Return what is known of a request, or None if nothing is."""
@@ -158,11 +166,7 @@ class RequestStore:
 
     async def sent(self, request_id: str, file_ids: tuple[str, ...]) -> None:
         """Remember Telegram's names for a result's pictures."""
-        key = redis_keys.request(request_id)
-        async with self._redis.pipeline() as pipeline:
-            pipeline.hset(key, "file_ids", json.dumps(file_ids))
-            pipeline.expire(key, request_scripts.FORGOTTEN_TTL, nx=True)  # should it have expired just now
-            await pipeline.execute()
+        await self._sent(keys=[redis_keys.request(request_id)], args=[json.dumps(file_ids)])
 
     async def begin_submit(self, request_id: str, lease: Lease, submits: int) -> bool:
         """Note, before fal is asked, that it is about to be asked for the ``submits``-th time."""
@@ -249,6 +253,13 @@ class RequestStore:
         return bool(answer == "advanced")
 
 
+def _reason(text: str) -> FailureReason | None:
+    """Return the reason; one that only a newer release knows is told as ``internal``."""
+    if not text:
+        return None
+    return FailureReason(text) if text in set(FailureReason) else FailureReason.INTERNAL
+
+
 def _read(data: dict[str, str]) -> RequestRecord | None:
     """Return what a record's hash says, or None if it is not one."""
     if "request" not in data:
@@ -256,12 +267,12 @@ def _read(data: dict[str, str]) -> RequestRecord | None:
     return RequestRecord(
         request=ImageRequest.from_json(data["request"]),
         state=RequestState(data["state"]),
-        fal=FalRequest(**json.loads(data["fal"])) if data.get("fal") else None,
+        fal=FalRequest.from_json(data["fal"]) if data.get("fal") else None,
         media=tuple(json.loads(data.get("media", "[]"))),
         file_ids=tuple(json.loads(data.get("file_ids", "[]"))),
         joined_to=data.get("joined_to", ""),
         started_at=float(data["submitted_at"]) if "submitted_at" in data else None,
-        reason=FailureReason(data["reason"]) if data.get("reason") else None,
+        reason=_reason(data.get("reason", "")),
         submits=int(data.get("submits", 0)),
         submitting_at=float(data.get("submitting_at", 0)),
         model_failures=int(data.get("model_failures", 0)),

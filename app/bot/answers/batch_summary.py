@@ -8,6 +8,7 @@ from aiogram.methods import SendMessage
 from redis.asyncio import Redis
 
 from app.bot.answers.conversations import ENDED, HELD, TTL, Conversations
+from app.bot.answers.fence import ClaimLostError
 from app.bot.telegram import is_gone
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
@@ -49,9 +50,12 @@ class BatchSummaries:
         attempt = await self._conversations.claim(batch_id, sender)
         if attempt in (ENDED, HELD):
             return attempt == ENDED
-        async with self._conversations.hold(batch_id, sender):
-            await self._send(batch)
-            await self._conversations.end(batch_id)
+        try:
+            async with self._conversations.hold(batch_id, sender, attempt):
+                await self._send(batch)
+                await self._conversations.end(batch_id)
+        except ClaimLostError:
+            return False
         return True
 
     async def _send(self, batch: dict[str, str]) -> None:

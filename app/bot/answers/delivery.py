@@ -1,4 +1,8 @@
-"""Results come home: from the stream of events to the person who asked."""
+"""Results come home: from the stream of events to the person who asked.
+
+A picture that Telegram does not have yet is delivered in two steps: a short text, which is noted, and then the edit
+that turns it into the picture. The edit can be repeated after any crash without anybody seeing it.
+"""
 
 import asyncio
 import logging
@@ -8,26 +12,28 @@ from typing import Final
 
 import obstore.exceptions
 from aiogram import Bot
-from aiogram.exceptions import TelegramAPIError
-from aiogram.methods import SendMessage
-from aiogram.types import ReplyParameters
+from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
+from aiogram.methods import DeleteMessage, EditMessageText, SendMessage
+from aiogram.types import Message, ReplyParameters
 from redis import Redis
 from redis.exceptions import RedisError
 
 from app.bot.answers.batch_summary import BatchSummaries
 from app.bot.answers.conversations import ENDED, HELD, Conversation, Conversations
 from app.bot.answers.excerpts import excerpt
+from app.bot.answers.fence import ClaimLostError
 from app.bot.answers.keyboards import result_keyboard
 from app.bot.answers.picture_sender import Frame, PictureSender
 from app.bot.answers.status_board import StatusBoard
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
 from app.bot.people.alerts import Alert, Alerts
-from app.bot.telegram import is_gone
+from app.bot.telegram import is_gone, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import queues
 from app.core.errors import FailureReason
 from app.core.events import Event, EventReader, EventType
+from app.core.redis_clients import passes
 from app.core.requests import RequestRecord, RequestStore
 from app.core.result_cache import Result, ResultCache
 
@@ -104,9 +110,13 @@ class Delivery:
         if attempt == HELD:
             return False
         if attempt != ENDED:
-            async with self.conversations.hold(event.request_id, self.sender):
-                await self._answer(event.type, record, attempt)
-                await self.conversations.end(event.request_id)
+            try:
+                async with self.conversations.hold(event.request_id, self.sender, attempt):
+                    await self._answer(event.type, record, attempt)
+                    await self.conversations.end(event.request_id)
+            except ClaimLostError as error:
+                logger.warning("%s", error)
+                return False
         await self.status_board.remove(event.request_id)
         batch = record.request.batch
         return await self.summaries.told(batch, event.request_id) if batch else True
@@ -116,24 +126,30 @@ class Delivery:
         conversation = await self.conversations.load(record.request.id)
         try:
             if event_type is EventType.DONE:
-                await self._send_pictures(record, conversation)
+                await self._send_pictures(record, conversation, attempt)
             elif event_type is EventType.FAILED:
                 await self._say_failure(record, conversation, record.reason or FailureReason.INTERNAL)
             elif not record.request.batch:  # the summary says how many of a batch were cancelled
                 await self._say(record, conversation, Voice(self.texts, record.request.locale)("cancelled"))
+        except ClaimLostError:
+            raise
         except Exception as error:
             if isinstance(error, TelegramAPIError) and is_gone(error):
                 logger.info("request %s: nobody there to answer to: %s", record.request.id, error.message)
                 return
-            if isinstance(error, RedisError | obstore.exceptions.BaseError) or attempt < ATTEMPTS:
+            if passes(error) or isinstance(error, obstore.exceptions.BaseError):
                 raise
-            logger.exception("request %s: gave up answering after %d attempts", record.request.id, attempt)
+            failures = await self.conversations.failed(record.request.id)
+            if failures < ATTEMPTS:
+                raise
+            logger.exception("request %s: gave up answering after %d attempts", record.request.id, failures)
+            conversation = await self.conversations.load(record.request.id)
             try:
                 await self._say_failure(record, conversation, FailureReason.INTERNAL)
             except TelegramAPIError as refusal:
                 logger.error("request %s: not even that could be said: %s", record.request.id, refusal.message)
 
-    async def _send_pictures(self, record: RequestRecord, conversation: Conversation) -> None:
+    async def _send_pictures(self, record: RequestRecord, conversation: Conversation, attempt: int) -> None:
         """Send what has not been sent yet, and remember Telegram's names for it, here and for whoever asks again."""
         request = record.request
         voice = Voice(self.texts, request.locale)
@@ -141,6 +157,7 @@ class Delivery:
         if request.cache_key and not known:  # from here on nobody pays for it again, whatever becomes of the sending
             await self.cache.put(request.cache_key, Result(record.media, ()))
         file_ids = list(conversation.file_ids)
+        place = conversation.place
         for number in range(len(file_ids), len(record.media)):
             frame = Frame(
                 request.chat_id,
@@ -149,7 +166,13 @@ class Delivery:
                 keyboard=result_keyboard(request.id, number, voice),
             )
             file_id = known[number] if number < len(known) else ""
-            file_ids.append(await self.pictures.send(record.media[number], frame, file_id))
+            if file_id and place is None:
+                sent = await self.pictures.send(record.media[number], frame, file_id)
+            else:
+                placing = _Place(self, record, conversation, attempt, place)
+                sent = await self.pictures.replace(record.media[number], frame, placing, file_id)
+            file_ids.append(sent)
+            place = None
             await self.conversations.pictures_sent(request.id, file_ids)
         await self.requests.sent(request.id, tuple(file_ids))
         if request.cache_key:
@@ -173,10 +196,51 @@ class Delivery:
         await self._say(record, conversation, text)
 
     async def _say(self, record: RequestRecord, conversation: Conversation, text: str) -> None:
+        """Say something; what was to become a picture becomes the sentence."""
+        chat_id = record.request.chat_id
+        if conversation.place is not None:
+            try:
+                await self.bot(EditMessageText(chat_id=chat_id, message_id=conversation.place, text=text))
+            except TelegramBadRequest as error:
+                if is_gone(error) or says_unchanged(error):
+                    return
+            else:
+                return
+        await self.say_in_reply(record, conversation, text)
+
+    async def say_in_reply(self, record: RequestRecord, conversation: Conversation, text: str) -> Message:
+        """Send a text in reply to what was asked."""
         reply = None
         if conversation.prompt_message_id is not None:
             reply = ReplyParameters(message_id=conversation.prompt_message_id, allow_sending_without_reply=True)
-        await self.bot(SendMessage(chat_id=record.request.chat_id, text=text, reply_parameters=reply))
+        return await self.bot(SendMessage(chat_id=record.request.chat_id, text=text, reply_parameters=reply))
+
+
+@dataclass(slots=True)
+class _Place:
+    """The message that is to become a picture: gives its id, and sends it first if there is none yet."""
+
+    delivery: Delivery
+    record: RequestRecord
+    conversation: Conversation
+    attempt: int
+    message_id: int | None
+
+    async def __call__(self) -> int:
+        if self.message_id is None:
+            self.message_id = await self._send()
+        return self.message_id
+
+    async def _send(self) -> int:
+        delivery, request = self.delivery, self.record.request
+        text = Voice(delivery.texts, request.locale)("result-here")
+        message_id = (await delivery.say_in_reply(self.record, self.conversation, text)).message_id
+        try:
+            await delivery.conversations.placed(request.id, delivery.sender, self.attempt, message_id)
+        except ClaimLostError:  # whoever has taken over does not know of it, so it would stay for ever
+            await quietly(delivery.bot, DeleteMessage(chat_id=request.chat_id, message_id=message_id))
+            raise
+        return message_id
 
 
 def _lane(event: Event) -> str:

@@ -1,6 +1,7 @@
 """Sending a picture, one way or another: by Telegram's name for it, as a photo, as a document."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,11 +9,18 @@ from typing import Any, Final
 from aiogram import Bot
 from aiogram.enums import ChatAction
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
-from aiogram.methods import SendChatAction, SendDocument, SendPhoto
-from aiogram.types import BufferedInputFile, InlineKeyboardMarkup, Message, ReplyParameters
+from aiogram.methods import EditMessageMedia, SendChatAction, SendDocument, SendPhoto
+from aiogram.types import (
+    BufferedInputFile,
+    InlineKeyboardMarkup,
+    InputMediaDocument,
+    InputMediaPhoto,
+    Message,
+    ReplyParameters,
+)
 
 from app.bot.answers.pictures import inspect
-from app.bot.telegram import is_gone
+from app.bot.telegram import is_gone, is_ignorable, says_unchanged
 from app.core.media import MediaStore
 
 _NO_FILE: Final = ""
@@ -28,6 +36,13 @@ class Frame:
     reply_to: int | None = None
     caption: str | None = None
     keyboard: InlineKeyboardMarkup | None = None
+
+
+Place = Callable[[], Awaitable[int]]
+"""Gives the id of the message that is to become a picture."""
+_File = BufferedInputFile | str
+_Kind = type[SendPhoto] | type[SendDocument]
+_Way = Callable[[_Kind, _File, Frame], Awaitable[str]]
 
 
 class PictureSender:
@@ -47,47 +62,86 @@ class PictureSender:
             FileNotFoundError: there is no such picture.
             aiogram.exceptions.TelegramAPIError: it can't be sent, or there is nobody to send it to.
         """
-        if file_id:
-            for attempt in (self._as_photo, self._as_document):
-                try:
-                    return await attempt(file_id, frame)
-                except TelegramBadRequest as error:
-                    if is_gone(error):
-                        raise
-            logger.warning("%s: Telegram no longer knows it by its name", key)
-        return await self._upload(key, frame)
+        return await self._bring(key, frame, file_id, self._post)
+
+    async def replace(self, key: str, frame: Frame, place: Place, file_id: str = _NO_FILE) -> str:
+        """Turn a message into a picture; otherwise as ``send``. Doing it again changes nothing that can be seen.
+
+        ``place`` gives the message's id; it is asked when the picture is at hand. If the message is gone the picture
+        is sent as a new one. The name is empty if the message was that picture already.
+        """
+
+        async def edit(kind: _Kind, file: _File, frame: Frame) -> str:
+            media = InputMediaPhoto if kind is SendPhoto else InputMediaDocument
+            method = EditMessageMedia(
+                chat_id=frame.chat_id,
+                message_id=await place(),
+                media=media(media=file, caption=frame.caption),
+                reply_markup=frame.keyboard,
+            )
+            return _file_id(await self._bot(method))
+
+        try:
+            return await self._bring(key, frame, file_id, edit)
+        except TelegramBadRequest as error:
+            if says_unchanged(error):
+                return _NO_FILE
+            if not is_ignorable(error):
+                raise
+            logger.info("%s: the message that was to become it is gone: %s", key, error.message)
+        return await self.send(key, frame, file_id)
 
     async def send_file(self, key: str, frame: Frame, file_id: str = _NO_FILE) -> str:
         """Send a picture in full quality, as a document; otherwise as ``send``."""
         if file_id:
             try:
-                return await self._as_document(file_id, frame)
+                return await self._post(SendDocument, file_id, frame)
             except TelegramBadRequest as error:
                 if is_gone(error):
                     raise
         await self._announce(frame.chat_id, ChatAction.UPLOAD_DOCUMENT)
         data = await self._media.get(key)
-        return await self._as_document(BufferedInputFile(data, inspect(data).file_name), frame)
+        return await self._post(SendDocument, BufferedInputFile(data, inspect(data).file_name), frame)
 
-    async def _upload(self, key: str, frame: Frame) -> str:
+    async def _bring(self, key: str, frame: Frame, file_id: str, way: _Way) -> str:
+        """Try by name and by upload, as a photo and as a document, until Telegram takes one."""
+        if file_id:
+            for kind in (SendPhoto, SendDocument):
+                try:
+                    return await way(kind, file_id, frame)
+                except TelegramBadRequest as error:
+                    if _is_final(error):
+                        raise
+            logger.warning("%s: Telegram no longer knows it by its name", key)
         await self._announce(frame.chat_id, ChatAction.UPLOAD_PHOTO)
         data = await self._media.get(key)
         outgoing = inspect(data)
         file = BufferedInputFile(data, outgoing.file_name)
         if outgoing.fits_photo:
             try:
-                return await self._as_photo(file, frame)
+                return await way(SendPhoto, file, frame)
             except TelegramBadRequest as error:
-                if is_gone(error):
+                if _is_final(error):
                     raise
                 logger.warning("%s: not taken as a photo: %s", key, error.message)
-        return await self._as_document(file, frame)
+        return await way(SendDocument, file, frame)
 
-    async def _as_photo(self, photo: BufferedInputFile | str, frame: Frame) -> str:
-        return _file_id(await self._bot(SendPhoto(photo=photo, **_around(frame))))
-
-    async def _as_document(self, document: BufferedInputFile | str, frame: Frame) -> str:
-        return _file_id(await self._bot(SendDocument(document=document, **_around(frame))))
+    async def _post(self, kind: _Kind, file: _File, frame: Frame) -> str:
+        reply = None
+        if frame.reply_to:
+            reply = ReplyParameters(message_id=frame.reply_to, allow_sending_without_reply=True)
+        around: dict[str, Any] = {
+            "chat_id": frame.chat_id,
+            "caption": frame.caption,
+            "reply_markup": frame.keyboard,
+            "reply_parameters": reply,
+        }
+        message: Message
+        if kind is SendPhoto:
+            message = await self._bot(SendPhoto(photo=file, **around))
+        else:
+            message = await self._bot(SendDocument(document=file, **around))
+        return _file_id(message)
 
     async def _announce(self, chat_id: int, action: ChatAction) -> None:
         """Show that something is on its way; not worth an error."""
@@ -95,17 +149,14 @@ class PictureSender:
             await self._bot(SendChatAction(chat_id=chat_id, action=action))
 
 
-def _file_id(message: Message) -> str:
+def _is_final(error: TelegramBadRequest) -> bool:
+    """Whether no other way of sending it would do: nobody is there, or the message to edit is gone, or is it."""
+    return is_gone(error) or is_ignorable(error)
+
+
+def _file_id(message: Message | bool) -> str:
+    if isinstance(message, bool):
+        return _NO_FILE
     if message.photo:
         return message.photo[-1].file_id
     return message.document.file_id if message.document else _NO_FILE
-
-
-def _around(frame: Frame) -> dict[str, Any]:
-    reply = ReplyParameters(message_id=frame.reply_to, allow_sending_without_reply=True) if frame.reply_to else None
-    return {
-        "chat_id": frame.chat_id,
-        "caption": frame.caption,
-        "reply_markup": frame.keyboard,
-        "reply_parameters": reply,
-    }

@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiogram import Bot, Router
-from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
-from aiogram.methods import EditMessageMedia
-from aiogram.types import CallbackQuery, InputMediaDocument, InputMediaPhoto, Message
+from aiogram.types import CallbackQuery, Message
 
 from app.bot.answers.excerpts import excerpt
 from app.bot.answers.keyboards import HistoryButton, history_keyboard
 from app.bot.answers.picture_sender import Frame, PictureSender
 from app.bot.refusals import RefusedError
-from app.bot.telegram import is_gone, is_ignorable, quietly
+from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.request_scripts import HISTORY_MAX
 from app.core.requests import RequestRecord, RequestStore
@@ -33,8 +31,9 @@ class _Page:
 
     @property
     def file_id(self) -> str:
-        """Telegram's name for it."""
-        return self.record.file_ids[self.number]
+        """Telegram's name for it; empty if it has none: it may have been made for somebody who was not there."""
+        file_ids = self.record.file_ids
+        return file_ids[self.number] if self.number < len(file_ids) else ""
 
     def frame(self, chat_id: int, voice: Voice) -> Frame:
         """Return what is round it."""
@@ -53,8 +52,11 @@ async def handle_history(message: Message, voice: Voice, requests: RequestStore,
     page = await _page(message.chat.id, 0, requests)
     if page is None:
         await message.answer(voice("history-empty"))
-    else:
-        await _send(page, message.chat.id, voice, pictures)
+        return
+    try:
+        await pictures.send(page.record.media[page.number], page.frame(message.chat.id, voice), page.file_id)
+    except FileNotFoundError:
+        raise RefusedError("result-file-gone") from None
 
 
 async def handle_history_button(
@@ -70,40 +72,27 @@ async def handle_history_button(
     page = await _page(query.from_user.id, callback_data.position, requests)
     if query.message is None or page is None:
         return
-    frame = page.frame(query.message.chat.id, voice)
-    for kind in (InputMediaPhoto, InputMediaDocument):
-        method = EditMessageMedia(
-            chat_id=frame.chat_id,
-            message_id=query.message.message_id,
-            media=kind(media=page.file_id, caption=frame.caption),
-            reply_markup=frame.keyboard,
-        )
-        try:
-            await bot(method)
-        except TelegramBadRequest as error:
-            if is_gone(error) or is_ignorable(error):
-                return
-        else:
-            return
-    await _send(page, frame.chat_id, voice, pictures)  # Telegram no longer knows the picture by its name
+    message_id = query.message.message_id
+
+    async def place() -> int:
+        return message_id
+
+    try:
+        frame = page.frame(query.message.chat.id, voice)
+        await pictures.replace(page.record.media[page.number], frame, place, page.file_id)
+    except FileNotFoundError:
+        raise RefusedError("result-file-gone") from None
 
 
 async def _page(user_id: int, position: int, requests: RequestStore) -> _Page | None:
     """Return a page of a person's history, the nearest there is; None if it is empty."""
     records = await requests.history(user_id, 0, HISTORY_MAX)
-    shown = [(record, number) for record in records for number in range(len(record.file_ids))]
+    shown = [(record, number) for record in records for number in range(len(record.media))]
     if not shown:
         return None
     position = max(0, min(position, len(shown) - 1))
     record, number = shown[position]
     return _Page(record, number, position, len(shown))
-
-
-async def _send(page: _Page, chat_id: int, voice: Voice, pictures: PictureSender) -> None:
-    try:
-        await pictures.send(page.record.media[page.number], page.frame(chat_id, voice), page.file_id)
-    except FileNotFoundError:
-        raise RefusedError("result-file-gone") from None
 
 
 def make_router() -> Router:

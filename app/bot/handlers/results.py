@@ -12,6 +12,7 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Update
 
 from app.bot.answers.conversations import ENDED, HELD, Conversations
+from app.bot.answers.fence import ClaimLostError
 from app.bot.answers.keyboards import ResultButton, Verb
 from app.bot.answers.picture_sender import Frame, PictureSender
 from app.bot.handlers.edit import start_edit
@@ -100,10 +101,12 @@ class _FileLedger:
             await asyncio.sleep(1)
         if attempt == ENDED:
             return
-        async with self.conversations.hold(self.press_id, self.sender):
+        async with self.conversations.hold(self.press_id, self.sender, attempt):
             known = await self.conversations.file_of(request_id, number)
             try:
                 file_id = await pictures.send_file(key, frame, known)
+            except ClaimLostError:  # another instance has the press, and sends it
+                return
             except FileNotFoundError:
                 raise RefusedError("result-file-gone") from None
             except TelegramEntityTooLarge:

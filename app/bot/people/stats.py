@@ -101,8 +101,8 @@ async def _endings(redis: Redis, now: float) -> tuple[int, Mapping[str, int]]:
         list[tuple[str, dict[str, str]]], await redis.xrange(redis_keys.EVENTS, position, "+", _PAGE)
     ):
         for _, event in entries:
-            done += event["type"] == EventType.DONE
-            if event["type"] == EventType.FAILED:
+            done += event.get("type") == EventType.DONE
+            if event.get("type") == EventType.FAILED:
                 failed.append(event["request_id"])
         position = f"({entries[-1][0]}"
     async with redis.pipeline(transaction=False) as pipeline:

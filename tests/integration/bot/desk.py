@@ -5,8 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aiogram.methods import SendChatAction, SendDocument, SendPhoto, TelegramMethod
-from aiogram.types import Chat, Document, Message, PhotoSize
+from aiogram.methods import (
+    EditMessageMedia,
+    SendChatAction,
+    SendMessage,
+    TelegramMethod,
+)
+from aiogram.types import BufferedInputFile, Chat, Document, InputMediaPhoto, Message, PhotoSize
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from teremok import MockBot
@@ -14,6 +19,7 @@ from teremok import MockBot
 from app.bot.answers.batch_summary import BatchSummaries
 from app.bot.answers.conversations import Conversations
 from app.bot.answers.delivery import Delivery
+from app.bot.answers.fence import Fence
 from app.bot.answers.picture_sender import PictureSender
 from app.bot.answers.status_board import StatusBoard
 from app.bot.lanes import Lanes
@@ -35,6 +41,10 @@ def request(request_id: str = "u1", **more: Any) -> ImageRequest:
 
 def event(kind: EventType, request_id: str = "u1") -> Event:
     return Event("1-0", kind, request_id)
+
+
+HERE = (SendMessage, EditMessageMedia)
+"""How a new picture comes: a short text, which becomes the picture."""
 
 
 class Board(StatusBoard):
@@ -65,6 +75,7 @@ class Desk:
 
     def __init__(self, redis: Redis, cache: Redis, rq: BlockingRedis, directory: Path) -> None:
         self.bot, self.board, self.alerts = MockBot(), Board(), Told()
+        self.bot.session.middleware(Fence())
         self.redis, self.directory = redis, directory
         self.requests, self.ledger, self.cache = RequestStore(redis), Conversations(redis), ResultCache(cache)
         self.media = MediaStore(f"file://{directory}")
@@ -102,14 +113,19 @@ class Desk:
         return record
 
     def photo_gets(self, *file_ids: str) -> None:
-        """Let the next photos get these names."""
+        """Let the next messages that become photos get these names."""
         for file_id in file_ids:
             size = PhotoSize(file_id=file_id, file_unique_id=file_id, width=64, height=48)
-            self.bot.add_result(SendPhoto, _message(photo=[size]))
+            self.bot.add_result(EditMessageMedia, _message(photo=[size]))
 
     def document_gets(self, file_id: str) -> None:
-        """Let the next document get this name."""
-        self.bot.add_result(SendDocument, _message(document=Document(file_id=file_id, file_unique_id=file_id)))
+        """Let the next message that becomes a document get this name."""
+        document = Document(file_id=file_id, file_unique_id=file_id)
+        self.bot.add_result(EditMessageMedia, _message(document=document))
+
+    def text_gets(self, message_id: int) -> None:
+        """Let the next text be this message."""
+        self.bot.add_result(SendMessage, _message(message_id=message_id, text="Here it is"))
 
     def refuses(self, method: type[TelegramMethod[Any]], description: str, code: int = 400) -> None:
         """Let the next call fail."""
@@ -119,10 +135,18 @@ class Desk:
         """What people can see."""
         return [method for method in self.bot.requests.all if not isinstance(method, SendChatAction)]
 
-    def kinds(self) -> list[type]:
+    def kinds(self) -> tuple[type, ...]:
         """What kinds of messages that is."""
-        return [type(method) for method in self.sent()]
+        return tuple(type(method) for method in self.sent())
+
+    def shown(self) -> list[tuple[int, bytes]]:
+        """Which message became which photo, in order."""
+        edits = [method for method in self.sent() if isinstance(method, EditMessageMedia)]
+        return [
+            (edit.message_id or 0, edit.media.media.data) for edit in edits
+            if isinstance(edit.media, InputMediaPhoto) and isinstance(edit.media.media, BufferedInputFile)
+        ]  # fmt: skip
 
 
-def _message(**content: Any) -> Message:
-    return Message(message_id=9, date=datetime.now(UTC), chat=Chat(id=7, type="private"), **content)
+def _message(message_id: int = 9, **content: Any) -> Message:
+    return Message(message_id=message_id, date=datetime.now(UTC), chat=Chat(id=7, type="private"), **content)

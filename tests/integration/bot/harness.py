@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,6 +78,10 @@ class BotProcess:
     def until_logged(self, text: str, times: int = 1) -> None:
         """Wait for a piece of text in the log."""
         wait_until(lambda: self.log().count(text) >= times, f"{text!r} in the log")
+
+    def signal(self, number: int) -> None:
+        """Send a signal that does not end it: SIGSTOP, SIGCONT."""
+        os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -198,9 +202,9 @@ class Worker:
         """Fal has taken the request."""
         asyncio.run(self._submit(request_id))
 
-    def draw(self, request_id: str, picture: bytes) -> None:
-        """Store a picture and end the request well."""
-        asyncio.run(self._draw(request_id, picture))
+    def draw(self, request_id: str, *pictures: bytes) -> None:
+        """Store pictures and end the request well."""
+        asyncio.run(self._draw(request_id, pictures))
 
     def fail(self, request_id: str, reason: FailureReason) -> None:
         """End the request with a reason."""
@@ -219,12 +223,14 @@ class Worker:
             await store.begin_submit(request_id, lease, 1)
             await store.submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
 
-    async def _draw(self, request_id: str, picture: bytes) -> None:
+    async def _draw(self, request_id: str, pictures: Sequence[bytes]) -> None:
         await self._submit(request_id)
-        await MediaStore(self._media_url).put(f"{request_id}.jpg", picture)
+        keys = tuple(f"{request_id}-{number}.jpg" for number in range(len(pictures)))
+        for key, picture in zip(keys, pictures, strict=True):
+            await MediaStore(self._media_url).put(key, picture)
         async with AsyncRedis.from_url(self._redis.url, decode_responses=True) as redis:
             store, lease = RequestStore(redis), await _lease(redis, request_id)
-            await store.stored(request_id, lease, (f"{request_id}.jpg",))
+            await store.stored(request_id, lease, keys)
             await store.done(request_id, lease)
 
     async def _fail(self, request_id: str, reason: FailureReason) -> None:

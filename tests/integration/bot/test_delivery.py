@@ -5,7 +5,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiogram.methods import SendChatAction, SendDocument, SendMessage, SendPhoto
+from aiogram.exceptions import TelegramBadRequest
+from aiogram.methods import (
+    EditMessageMedia,
+    EditMessageText,
+    SendChatAction,
+    SendDocument,
+    SendMessage,
+    SendPhoto,
+)
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
@@ -18,7 +26,7 @@ from app.core import redis_keys
 from app.core.errors import FailureReason
 from app.core.events import EventType
 from app.core.result_cache import Result
-from tests.integration.bot.desk import Desk, event, request
+from tests.integration.bot.desk import HERE, Desk, event, request
 from tests.integration.bot.harness import picture
 from tests.support.redis_server import RedisServer
 
@@ -42,11 +50,14 @@ async def desk(queue_server: RedisServer, cache_server: RedisServer, tmp_path: P
 # -- pictures ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_picture_answers_its_prompt_and_has_buttons(desk: Desk) -> None:
+async def test_a_picture_is_a_short_text_in_reply_to_its_prompt_that_becomes_it(desk: Desk) -> None:
     await desk.draw("u1", picture())
+    desk.text_gets(70)
     assert await desk.delivery.handle(DONE)
-    [photo] = desk.sent()
-    assert photo.reply_parameters.message_id == 3
+    text, photo = desk.sent()
+    assert text.text == "Here it is"
+    assert text.reply_parameters.message_id == 3
+    assert desk.shown() == [(70, picture())]
     assert photo.reply_markup == result_keyboard("u1", 0, Voice(Texts(), "en"))
     assert desk.board.told == [("removed", "u1")]
 
@@ -54,7 +65,7 @@ async def test_a_picture_answers_its_prompt_and_has_buttons(desk: Desk) -> None:
 async def test_something_can_be_seen_to_come_while_it_is_uploaded(desk: Desk) -> None:
     await desk.draw("u1", picture())
     await desk.delivery.handle(DONE)
-    action, _ = desk.bot.requests.all
+    action, *_ = desk.bot.requests.all
     assert isinstance(action, SendChatAction)
     assert action.action == "upload_photo"
 
@@ -63,30 +74,22 @@ async def test_trouble_with_that_is_no_trouble(desk: Desk) -> None:
     await desk.draw("u1", picture())
     desk.refuses(SendChatAction, "Bad Gateway", 502)
     assert await desk.delivery.handle(DONE)
-    assert desk.kinds() == [SendPhoto]
+    assert desk.kinds() == HERE
 
 
 async def test_the_same_event_again_sends_nothing(desk: Desk) -> None:
     await desk.draw("u1", picture())
     assert await desk.delivery.handle(DONE)
     assert await desk.delivery.handle(DONE)
-    assert desk.kinds() == [SendPhoto]
+    assert desk.kinds() == HERE
 
 
 async def test_each_picture_of_a_result_has_buttons_of_its_own(desk: Desk) -> None:
     await desk.draw("u1", picture(), picture(colour="red"))
     await desk.delivery.handle(DONE)
+    assert desk.kinds() == HERE * 2
     voice = Voice(Texts(), "en")
-    assert [photo.reply_markup for photo in desk.sent()] == [result_keyboard("u1", n, voice) for n in (0, 1)]
-
-
-async def test_after_a_crash_between_two_pictures_only_the_second_is_sent(desk: Desk) -> None:
-    await desk.draw("u1", picture(), picture(colour="red"))
-    await desk.ledger.pictures_sent("u1", ["photo-1"])
-    desk.photo_gets("photo-2")
-    await desk.delivery.handle(DONE)
-    assert desk.kinds() == [SendPhoto]
-    assert (await desk.record("u1")).file_ids == ("photo-1", "photo-2")
+    assert [photo.reply_markup for photo in desk.sent()[1::2]] == [result_keyboard("u1", n, voice) for n in (0, 1)]
 
 
 async def test_what_another_instance_is_sending_is_left_to_it(desk: Desk) -> None:
@@ -98,17 +101,27 @@ async def test_what_another_instance_is_sending_is_left_to_it(desk: Desk) -> Non
 
 async def test_a_photo_that_telegram_can_not_read_goes_as_a_document(desk: Desk) -> None:
     await desk.draw("u1", picture())
-    desk.refuses(SendPhoto, "Bad Request: IMAGE_PROCESS_FAILED")
+    desk.refuses(EditMessageMedia, "Bad Request: IMAGE_PROCESS_FAILED")
     assert await desk.delivery.handle(DONE)
-    assert desk.kinds() == [SendPhoto, SendDocument]
+    assert desk.kinds() == (*HERE, EditMessageMedia)
+    assert [edit.media.type for edit in desk.sent()[1:]] == ["photo", "document"]
 
 
 async def test_a_picture_that_does_not_fit_a_photo_goes_as_a_document(desk: Desk) -> None:
     await desk.draw("u1", picture(2100, 100))
     desk.document_gets("document-1")
     assert await desk.delivery.handle(DONE)
-    assert desk.kinds() == [SendDocument]
+    assert desk.kinds() == HERE
+    assert desk.sent()[1].media.type == "document"
     assert (await desk.record("u1")).file_ids == ("document-1",)
+
+
+async def test_a_picture_whose_text_the_person_has_deleted_is_sent_as_a_new_message(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    desk.refuses(EditMessageMedia, "Bad Request: message to edit not found")
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == (*HERE, SendPhoto)
+    assert desk.sent()[2].photo.data == picture()
 
 
 async def test_a_picture_that_stays_missing_is_told_after_a_few_attempts(desk: Desk) -> None:
@@ -119,21 +132,36 @@ async def test_a_picture_that_stays_missing_is_told_after_a_few_attempts(desk: D
             await desk.delivery.handle(DONE)
     assert desk.sent() == []
     assert await desk.delivery.handle(DONE)
-    assert desk.kinds() == [SendMessage]
+    assert [said.text for said in desk.sent()] == ["Something broke on my side. Sorry! Please send it again."]
+
+
+async def test_a_text_that_can_not_become_its_picture_becomes_the_news_of_that(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    desk.text_gets(70)
+    for _ in range(2 * ATTEMPTS):
+        desk.refuses(EditMessageMedia, "Bad Request: PHOTO_INVALID_DIMENSIONS")
+    for _ in range(ATTEMPTS - 1):
+        with pytest.raises(TelegramBadRequest):
+            await desk.delivery.handle(DONE)
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds().count(SendMessage) == 1
+    last = desk.sent()[-1]
+    assert (type(last), last.message_id) == (EditMessageText, 70)
+    assert last.text.startswith("Something broke on my side.")
 
 
 async def test_nobody_there_ends_the_matter(desk: Desk) -> None:
     await desk.draw("u1", picture())
-    desk.refuses(SendPhoto, "Forbidden: bot was blocked by the user", 403)
+    desk.refuses(SendMessage, "Forbidden: bot was blocked by the user", 403)
     assert await desk.delivery.handle(DONE)
     assert await desk.delivery.handle(DONE)
-    assert desk.kinds() == [SendPhoto]
+    assert desk.kinds() == (SendMessage,)
 
 
 async def test_a_result_is_known_to_others_although_nobody_is_there_to_get_it(desk: Desk) -> None:
     await desk.ask(request("u2", cache_key="k"))
     await desk.draw("u2", picture())
-    desk.refuses(SendPhoto, "Forbidden: bot was blocked by the user", 403)
+    desk.refuses(SendMessage, "Forbidden: bot was blocked by the user", 403)
     assert await desk.delivery.handle(event(EventType.DONE, "u2"))
     assert await desk.cache.get("k") == Result(("u2-0.jpg",), ())
 
@@ -158,7 +186,7 @@ async def test_a_known_document_is_sent_as_one(desk: Desk) -> None:
     await desk.ask(request("u2"), known=Result(("gone.jpg",), ("document-1",)))
     desk.refuses(SendPhoto, "Bad Request: can't use file of type Document as Photo")
     assert await desk.delivery.handle(event(EventType.DONE, "u2"))
-    assert desk.kinds() == [SendPhoto, SendDocument]
+    assert desk.kinds() == (SendPhoto, SendDocument)
     assert desk.sent()[1].document == "document-1"
 
 
@@ -168,7 +196,7 @@ async def test_what_telegram_has_forgotten_is_uploaded_again(desk: Desk) -> None
     for method in (SendPhoto, SendDocument):
         desk.refuses(method, "Bad Request: wrong file identifier/HTTP URL specified")
     assert await desk.delivery.handle(event(EventType.DONE, "u2"))
-    assert desk.kinds() == [SendPhoto, SendDocument, SendPhoto]
+    assert desk.kinds() == (SendPhoto, SendDocument, SendPhoto)
     assert desk.sent()[2].photo.data == picture()
 
 
@@ -187,7 +215,7 @@ async def test_those_who_joined_a_request_get_its_picture_by_its_name(desk: Desk
     desk.photo_gets("photo-2")
     await desk.delivery.handle(event(EventType.DONE, "u2"))
     await desk.delivery.handle(event(EventType.DONE, "u3"))
-    assert desk.sent()[1].photo == "photo-2"
+    assert desk.sent()[2].photo == "photo-2"
 
 
 # -- other news --------------------------------------------------------------------------------------------------
@@ -243,8 +271,8 @@ async def test_each_picture_of_a_batch_says_what_it_shows(desk: Desk) -> None:
     await _batch(desk, 2)
     await desk.draw("u5-2", picture())
     await desk.delivery.handle(event(EventType.DONE, "u5-2"))
-    [photo] = desk.sent()
-    assert photo.caption == "\u2068fox 2\u2069"
+    _, photo = desk.sent()
+    assert photo.media.caption == "\u2068fox 2\u2069"
 
 
 async def test_a_batch_is_summed_up_once_after_its_last_news(desk: Desk) -> None:
@@ -259,15 +287,15 @@ async def test_a_batch_is_summed_up_once_after_its_last_news(desk: Desk) -> None
     ]  # fmt: skip
     for each in events:
         assert await desk.delivery.handle(each)
-    assert desk.kinds() == [SendPhoto, SendMessage, SendPhoto, SendMessage]
-    failure, summary = (said.text for said in desk.sent() if isinstance(said, SendMessage))
+    assert desk.kinds() == (*HERE, SendMessage, *HERE, SendMessage)
+    failure, summary = desk.sent()[2].text, desk.sent()[-1].text
     assert failure.startswith("\u2068fox 2\u2069\nI'm not allowed to draw this one.")
     assert summary.splitlines() == [
         "That was the whole batch.", "✅ 2 pictures are here", "❌ one did not work out", "✖ one was cancelled",
     ]  # fmt: skip
     for each in events:
         assert await desk.delivery.handle(each)
-    assert len(desk.sent()) == 4
+    assert len(desk.sent()) == 6
 
 
 async def test_a_batch_that_ends_all_at_once_is_summed_up_once(desk: Desk) -> None:
@@ -279,7 +307,7 @@ async def test_a_batch_that_ends_all_at_once_is_summed_up_once(desk: Desk) -> No
         if not (await desk.redis.xpending(redis_keys.EVENTS, redis_keys.EVENTS_GROUP))["pending"] and desk.sent():
             break
     await end([delivering])
-    assert desk.kinds() == [SendMessage]
+    assert desk.kinds() == (SendMessage,)
 
 
 async def test_a_summary_is_left_to_the_instance_that_is_sending_it(desk: Desk) -> None:
@@ -289,4 +317,4 @@ async def test_a_summary_is_left_to_the_instance_that_is_sending_it(desk: Desk) 
     assert not await desk.delivery.handle(event(EventType.DONE, only))  # it is asked again, until that is done
     await desk.ledger.end("u5")
     assert await desk.delivery.handle(event(EventType.DONE, only))
-    assert desk.kinds() == [SendPhoto]
+    assert desk.kinds() == HERE

@@ -10,17 +10,8 @@ import pytest
 from app.core import redis_keys
 from app.core.settings import EXIT_CONFIG
 from tests.integration.bot.conftest import Scene
-from tests.integration.bot.harness import REPOSITORY, BotProcess, Person, picture
+from tests.integration.bot.harness import REPOSITORY, BotProcess, picture
 from tests.support.waiting import wait_until
-
-
-def _asks_for_a_picture(scene: Scene) -> tuple[Person, str]:
-    """Somebody whose request is queued, and who knows it."""
-    person = scene.person()
-    person.say("a fox")
-    request_id = scene.worker.waits_for_request(person)
-    person.waits_for_text("On it!")
-    return person, request_id
 
 
 def test_killed_while_it_handles_updates_it_loses_none_and_queues_none_twice(own_scene: Scene) -> None:
@@ -42,54 +33,6 @@ def test_killed_while_it_handles_updates_it_loses_none_and_queues_none_twice(own
     assert own_scene.bot.terminate() == 0
     assert own_scene.queue.client.xlen(redis_keys.INBOX) == 0
     assert [len(person.texts()) for person in people] == [2, 1, 1]
-
-
-def test_killed_while_it_sends_a_picture_it_sends_it_after_the_restart(own_scene: Scene) -> None:
-    person, request_id = _asks_for_a_picture(own_scene)
-    own_scene.telegram.post("/control/faults", method="sendPhoto", status=429, retry_after=30)
-    own_scene.worker.draw(request_id, picture())
-    own_scene.bot.until_logged("flood control: sendPhoto")
-    own_scene.bot.kill()
-    own_scene.bot.start()
-    person.waits_for_pictures(1)
-    wait_until(lambda: person.texts() == [], "the status message is gone")
-    assert len(person.pictures()) == 1
-
-
-def test_killed_between_telegrams_answer_and_its_record_it_sends_a_picture_again_but_once(own_scene: Scene) -> None:
-    """The one exception: Telegram has the picture, and the bot dies before it knows."""
-    person, request_id = _asks_for_a_picture(own_scene)
-    own_scene.telegram.post("/control/faults", method="sendPhoto", kind="delay", delay_s=600)
-    own_scene.worker.draw(request_id, picture())
-    person.waits_for_pictures(1)
-    own_scene.bot.kill()
-    own_scene.bot.start()
-    wait_until(lambda: person.texts() == [], "the status message is gone")
-    assert len(person.pictures()) == 2
-    own_scene.bot.kill()
-    own_scene.bot.start()
-    person.say("/help")
-    person.waits_for_text("10 requests")
-    assert len(person.pictures()) == 2
-
-
-def test_killed_after_the_record_it_sends_nothing_again(own_scene: Scene) -> None:
-    person, request_id = _asks_for_a_picture(own_scene)
-    # The picture is sent and recorded; the event is not acknowledged while the status message is on its way out.
-    own_scene.telegram.post("/control/faults", method="deleteMessage", kind="delay", delay_s=600)
-    own_scene.worker.draw(request_id, picture())
-    person.waits_for_pictures(1)
-    wait_until(lambda: person.texts() == [], "Telegram has deleted the status message")
-    pending = own_scene.queue.client.xpending(redis_keys.EVENTS, redis_keys.EVENTS_GROUP)
-    own_scene.bot.kill()
-    assert pending["pending"] == 1
-    own_scene.bot.start()
-    own_scene.bot.until_logged("receiving updates", times=2)
-    wait_until(
-        lambda: own_scene.queue.client.xpending(redis_keys.EVENTS, redis_keys.EVENTS_GROUP)["pending"] == 0,
-        "the event is settled",
-    )
-    assert len(person.pictures()) == 1
 
 
 def test_services_that_are_away_at_start_are_waited_for(own_scene: Scene) -> None:

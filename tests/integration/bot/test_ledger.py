@@ -54,7 +54,7 @@ async def test_a_held_claim_is_renewed_and_counts_as_one_attempt(
     await ledger.claim("u1", "imagebot@1")
     _run_out(queue_server)
     monkeypatch.setattr(conversations, "HOLD", 0.3)
-    async with ledger.hold("u1", "imagebot@1"):
+    async with ledger.hold("u1", "imagebot@1", 1):
         await asyncio.to_thread(wait_until, lambda: _held_until(queue_server) != "0", "the claim is renewed")
     assert await ledger.claim("u1", "imagebot@1") == 2
 

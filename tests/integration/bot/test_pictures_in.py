@@ -120,7 +120,7 @@ def test_words_in_reply_to_a_result_edit_it_in_full_quality(scene: Scene) -> Non
     [result] = [message for message in sender.person.seen() if message["photo"]]
     sender.send(text="make it winter", reply_to=result["message_id"])
     request = wait_until(lambda: sender.scene.worker.queued(sender.person) and sender.request(), "the edit is queued")
-    assert (request["operation"], request["inputs"]) == ("edit", [f"{first}.jpg"])
+    assert (request["operation"], request["inputs"]) == ("edit", [f"{first}-0.jpg"])
 
 
 def test_an_album_out_of_order_is_one_merge_in_order(scene: Scene) -> None:

@@ -10,14 +10,14 @@ import pytest
 
 from app.core import queues, redis_keys
 from tests.faults.vps.agent import LOG_BYTES, Hands, Log
-from tests.integration.redis_process import RedisProcess
+from tests.support.redis_server import RedisServer
 
 LEASES = redis_keys.leases(queues.QUEUE)
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisProcess]:
-    process = RedisProcess(tmp_path)
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    process = RedisServer(tmp_path)
     yield process
     process.kill()
 
@@ -26,7 +26,7 @@ def entries(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_bytes().rstrip(b"\0").splitlines()]
 
 
-def claim(redis: RedisProcess, job: str, execution: str, worker: str) -> float:
+def claim(redis: RedisServer, job: str, execution: str, worker: str) -> float:
     at = time.time()
     redis.client.hset(f"rq:execution:{job}:{execution}", mapping={"worker_name": worker, "created_at": at})
     redis.client.zadd(LEASES, {f"{job}:{execution}": at + 10})
@@ -42,7 +42,7 @@ def taken_up(log: Path, count: int) -> dict[str, dict[str, Any]]:
 
 
 def test_a_job_is_in_nobodys_hands_from_its_workers_death_until_a_living_worker_claims_it(
-    redis: RedisProcess, tmp_path: Path
+    redis: RedisServer, tmp_path: Path
 ) -> None:
     hands = Hands(redis.client, Log(tmp_path / "log"))
     hands.start()
@@ -63,7 +63,7 @@ def test_a_job_is_in_nobodys_hands_from_its_workers_death_until_a_living_worker_
 
 
 def test_a_claim_that_is_first_seen_after_its_workers_death_counts_from_the_death(
-    redis: RedisProcess, tmp_path: Path
+    redis: RedisServer, tmp_path: Path
 ) -> None:
     hands = Hands(redis.client, Log(tmp_path / "log"))
     claim(redis, "job", "1", "worker@1")

@@ -96,7 +96,7 @@ async def come_again(times: int) -> Retry:
 
 
 def called_back(job: Any, connection: Any, *_outcome: Any) -> None:
-    connection.rpush("test:called-back", job.id)
+    connection.rpush("imagebot:test:called-back", job.id)
 
 
 def fail_when_called_back(job: Any, connection: Any, *_outcome: Any) -> None:
@@ -104,7 +104,7 @@ def fail_when_called_back(job: Any, connection: Any, *_outcome: Any) -> None:
 
 
 def never_to_be_called(job: Any, connection: Any, *_outcome: Any) -> None:
-    connection.rpush("test:forbidden", job.id)
+    connection.rpush("imagebot:test:forbidden", job.id)
 
 
 ALLOWED = (add, add_plainly, sleep, sleep_plainly, die, fail, come_again, called_back,

@@ -75,7 +75,7 @@ def test_a_function_is_run_whether_it_is_a_coroutine_or_not(served_rq: Rq, funct
     assert served_rq.until(job) == JobStatus.FINISHED
     assert job.return_value() == 5
     assert 0 < served_rq.redis.ttl(job.key) <= 500
-    assert served_rq.listed("test:called-back") == [job.id]
+    assert served_rq.listed("imagebot:test:called-back") == [job.id]
     [result] = job.results()
     assert result.worker_name == "imageworker@1"
 
@@ -90,7 +90,7 @@ def test_a_failure_is_listed_called_back_and_kept_for_its_time(served_rq: Rq) ->
     assert served_rq.until(job) == JobStatus.FAILED
     assert served_rq.failed() == [job.id]
     assert "as it was told" in served_rq.why(job)
-    assert served_rq.listed("test:called-back") == [job.id]
+    assert served_rq.listed("imagebot:test:called-back") == [job.id]
     assert served_rq.listed("imagebot:test:given-up") == [f"{job.id} ValueError"]
     score = served_rq.redis.zscore("rq:failed:plain", job.id)
     assert 0 < float(str(score)) - float(served_rq.redis.time()[0]) <= 500
@@ -134,7 +134,7 @@ def test_a_job_is_stopped_on_command_and_its_callback_may_fail(served_rq: Rq) ->
     for job in jobs:
         send_stop_job_command(served_rq.redis, job.id, JSONSerializer)
     assert [served_rq.until(job) for job in jobs] == [JobStatus.STOPPED] * 2
-    assert served_rq.listed("test:called-back") == [jobs[0].id]
+    assert served_rq.listed("imagebot:test:called-back") == [jobs[0].id]
     assert [served_rq.until(job) for job in others] == [JobStatus.FINISHED] * 2
 
 
@@ -163,8 +163,10 @@ def test_only_allowed_functions_and_callbacks_run(served_rq: Rq, event: str) -> 
         served_rq.enqueue(process.add, 1, 1, **{event: callback(process.never_to_be_called)}),
     ]
     assert [served_rq.until(job) for job in jobs] == [JobStatus.FAILED] * 3
-    assert served_rq.listed("test:forbidden") == []
-    assert sorted(served_rq.listed("imagebot:test:given-up")) == sorted(f"{job.id} ForbiddenFunctionError" for job in jobs)
+    assert served_rq.listed("imagebot:test:forbidden") == []
+    assert sorted(served_rq.listed("imagebot:test:given-up")) == sorted(
+        f"{job.id} ForbiddenFunctionError" for job in jobs
+    )
 
 
 def test_suspended_workers_take_nothing_until_they_may_again(served_rq: Rq) -> None:

@@ -68,7 +68,7 @@ class Ledger:
         return ENDED if name in self.ended else 1
 
     @contextlib.asynccontextmanager
-    async def hold(self, name: str, sender: str) -> AsyncIterator[None]:
+    async def hold(self, name: str, sender: str, attempt: int) -> AsyncIterator[None]:
         yield
 
     async def end(self, name: str) -> None:

@@ -248,10 +248,19 @@ async def test_a_result_that_went_as_a_document_is_shown_as_one(stage: Stage) ->
 async def test_a_picture_that_telegram_has_forgotten_is_sent_anew(stage: Stage) -> None:
     stage.records.keep(record("u1", ANNA.id))
     (stage.directory / "u1-0.jpg").write_bytes(picture())
-    for method in (EditMessageMedia, EditMessageMedia, SendPhoto):
+    for method in (EditMessageMedia, EditMessageMedia):
         stage.bot.add_result(method, ok=False, description="Bad Request: wrong file identifier/HTTP URL specified")
-    *_, sent = await stage.press("h:0")
-    assert sent.document == "photo-u1-0"
+    *_, edited = await stage.press("h:0")
+    assert edited.media.media.data == picture()
+
+
+async def test_a_picture_that_has_never_been_sent_is_shown_too(stage: Stage) -> None:
+    """Its person had blocked the bot when it came home."""
+    stage.records.keep(record("u1", ANNA.id), replace(record("u2", ANNA.id), file_ids=()))
+    (stage.directory / "u2-0.jpg").write_bytes(picture())
+    *_, photo = await stage.hears("/history")
+    assert photo.photo.data == picture()
+    assert photo.caption == "1 of 2 · \u2068a fox\u2069"
 
 
 async def test_a_button_pressed_twice_changes_nothing(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.core.redis_clients import stay, until_answered
@@ -91,3 +91,12 @@ async def test_who_has_caught_its_cancellation_may_wait_for_redis_again(quick: l
     await asyncio.sleep(0)
     task.cancel()
     assert await task == "told"
+
+
+async def test_a_bug_of_ours_is_raised_and_not_repeated(quick: list[float]) -> None:
+    async def call() -> None:
+        raise ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
+
+    with pytest.raises(ResponseError):
+        await until_answered(call)
+    assert quick == []

@@ -1,5 +1,7 @@
 # What comes with results: buttons, /history, the summary of a batch.
 
+result-here = Here it is
+
 result-again = 🔄 Again
 result-variation = 🎲 Variation
 result-upscale = 🔍 Upscale

@@ -1,5 +1,7 @@
 # Что приходит с результатами: кнопки, /history, итог серии.
 
+result-here = Готово
+
 result-again = 🔄 Ещё раз
 result-variation = 🎲 Вариант
 result-upscale = 🔍 Увеличить
