@@ -185,6 +185,7 @@ class Stack:
             "IMAGEBOT_FAL_KEY": FAL_KEY,
             "IMAGEBOT_FAL_QUEUE_URL": self.fal_url,
             "IMAGEBOT_FAL_STORAGE_URL": self.fal_url,
+            "IMAGEBOT_FAL_API_URL": f"{self.fal_url}/v1",
             "IMAGEBOT_FAL_CDN_URL": self.fal_url,
             "IMAGEBOT_FAL_MEDIA_HOSTS": '["127.0.0.1"]',
             **self.environment,

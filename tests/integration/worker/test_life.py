@@ -58,10 +58,14 @@ def test_killed_at_any_point_but_one_a_request_is_done_once(world: World, tmp_pa
     assert world.counts()["submits"] == 1
 
 
-@pytest.mark.parametrize(("repeats", "ending", "submits"), [("0", "failed", 1), ("1", "done", 2)])
-def test_killed_between_fals_answer_and_its_record_a_request_is_submitted_again_only_if_allowed(
-    world: World, tmp_path: Path, repeats: str, ending: str, submits: int
+@pytest.mark.parametrize(
+    ("listing", "repeats", "ending", "submits"),
+    [("ended", "0", "done", 1), ("refused", "0", "failed", 1), ("refused", "1", "done", 2)],
+)
+def test_killed_between_fals_answer_and_its_record_a_request_is_found_at_fal_or_sent_again_only_if_allowed(
+    world: World, tmp_path: Path, listing: str, repeats: str, ending: str, submits: int
 ) -> None:
+    world.tell_fal("settings", listing=listing)
     worker = world.worker(TEST_KILL_AT="answered", TEST_KILL_MARK=str(tmp_path / "killed"))
     request_id = world.order()
     assert worker.exit_status() == -signal.SIGKILL
@@ -69,7 +73,7 @@ def test_killed_between_fals_answer_and_its_record_a_request_is_submitted_again_
     world.until_ended([request_id])
     assert world.events(request_id)[-1] == ending
     assert world.counts()["submits"] == submits
-    assert world.redis.hgetall("imagebot:counters") == {"submits_unknown": "1"}
+    assert world.redis.hgetall("imagebot:counters") == ({"submits_unknown": "1"} if listing == "refused" else {})
 
 
 def test_sigterm_hands_the_jobs_back_to_the_head_and_another_goes_on(world: World) -> None:

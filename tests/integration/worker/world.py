@@ -26,7 +26,9 @@ from rq.serializers import JSONSerializer
 from app.core import queues, redis_keys
 from app.core.admission import Admission
 from app.core.operations import Operation
+from app.core.pause import Pause, Pauses
 from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
+from app.worker.leases import Claim, Leases
 
 T = TypeVar("T")
 
@@ -131,6 +133,7 @@ class World:
             "IMAGEBOT_FAL_KEY": FAL_KEY,
             "IMAGEBOT_FAL_QUEUE_URL": fal_url,
             "IMAGEBOT_FAL_STORAGE_URL": fal_url,
+            "IMAGEBOT_FAL_API_URL": f"{fal_url}/v1",
             "IMAGEBOT_FAL_CDN_URL": fal_url,
             "IMAGEBOT_FAL_MEDIA_HOSTS": '["127.0.0.1"]',
             "IMAGEBOT_POLL_INTERVAL_INITIAL": "0.1",
@@ -231,6 +234,27 @@ class World:
             return not left and not self.redis.keys("imagebot:leases:*")
 
         wait_until(ended, "all requests have ended", 30)
+
+    def give_away(self, request_id: str) -> None:
+        """Put a running job back into its queue, as who takes its worker for dead does."""
+
+        async def put_back(redis: AsyncRedis) -> list[str]:
+            leases = Leases(redis, "reaper", queues.QUEUES, 60.0)
+            [key] = [str(key) for key in self.redis.keys("rq:execution:*") if request_id in str(key)]
+            execution = key.rsplit(":", 1)[-1]
+            return await leases.put_back([Claim(queues.QUEUE, request_id, execution, {})])
+
+        async def run() -> list[str]:
+            async with AsyncRedis.from_url(self.url) as redis:
+                return await put_back(redis)
+
+        assert asyncio.run(run()) == [request_id]
+
+    def pause(self) -> Pause:
+        """The pause that stands."""
+        pause = self._with_redis(lambda redis: Pauses(redis).current())
+        assert isinstance(pause, Pause)
+        return pause
 
     # -- what came of it ------------------------------------------------------------------------------------------
 
