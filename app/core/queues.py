@@ -10,11 +10,9 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from app.core import redis_keys
+from app.core.queue_names import QUEUE, QUEUE_HIGH, QUEUE_LOW, QUEUES
 
-QUEUE_HIGH: Final = "img_queue_high"
-QUEUE: Final = "img_queue"
-QUEUE_LOW: Final = "img_queue_low"
-QUEUES: Final = (QUEUE_HIGH, QUEUE, QUEUE_LOW)
+__all__ = ["QUEUE", "QUEUES", "QUEUE_HIGH", "QUEUE_LOW", "enqueue", "stop"]
 
 JOB_FUNCTION: Final = "app.worker.image_worker.make_image"
 """The job. By name, since the bot does not import the worker; the worker runs nothing else."""

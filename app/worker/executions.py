@@ -13,7 +13,8 @@ from rq.queue import Queue
 from app.core import redis_keys
 from app.core.errors import ImagebotError
 from app.core.requests import Lease
-from app.worker.leases import AT_WORK_FIELD, EXECUTION_TTL, Claim
+from app.worker.leases import EXECUTION_TTL, Claim
+from app.worker.put_back import AT_WORK_FIELD
 
 
 class JobPostponedError(ImagebotError):

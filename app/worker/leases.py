@@ -21,29 +21,20 @@ from rq.suspension import WORKERS_SUSPENDED
 from rq.utils import now, utcformat
 
 from app.core import pause, redis_keys
+from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, KEYS, PUT_BACK
 
 RQ_LEASE: Final = 24 * 3600
 """Seconds: the lease that RQ's registries show."""
 EXECUTION_TTL: Final = 120
 """Seconds that RQ's record of an execution lives without a renewal."""
-CRASHES_FIELD: Final = "imagebot_crashes"
-"""Field of a job's hash: how many workers died while it was at work in them."""
-AT_WORK_FIELD: Final = "at_work"
-"""Field of an execution's hash: 1 while the job does what its worker may die of. Blame needs it: a record that is
-gone, after a long outage, say, accuses nobody."""
-
 _PAUSE: Final = f"local PAUSE_TTL, PROBE_EVERY = {pause.TTL}, {pause.PROBE_EVERY}"
-_KEYS: Final = """
-local function execution_key(composite) return 'rq:execution:' .. composite end
-local function seconds() local t = redis.call('TIME'); return tonumber(t[1]) + tonumber(t[2]) / 1e6 end
-"""
 
 # KEYS: queues (priority order), lease sets, registries, then rq:suspended, paused, the worker's executions.
 # ARGV: number of queues, lease s, worker's name, time as RQ writes it, RQ's lease s, execution's time to live s,
 # cap on leases in all, share of the last queue, field that says a job is at work from the start ('' = it only waits),
 # ids...
 _CLAIM: Final = (
-    _KEYS
+    KEYS
     + _PAUSE
     + """
 local n, claimed = tonumber(ARGV[1]), {}
@@ -91,7 +82,7 @@ return {free > 0 and 'claimed' or 'full', unpack(claimed)}
 # KEYS: lease sets. ARGV: lease s, time to live of RQ's record of an execution s, pairs of set's number and execution.
 # Returns the executions whose lease is gone.
 _RENEW: Final = (
-    _KEYS
+    KEYS
     + """
 local at, lost = seconds(), {}
 for i = 3, #ARGV, 2 do
@@ -107,41 +98,6 @@ for i = 3, #ARGV, 2 do
   end
 end
 return lost
-"""
-)
-
-# KEYS: queue, lease set, registry. ARGV: field that counts crashes ('' = nobody is to blame), field that says a job
-# was at work, executions... (none: those whose lease has run out). Returns the ids that are queued again, oldest
-# first. A lease ends in the transaction that records a job's outcome; so a job whose lease stands has none.
-_PUT_BACK: Final = (
-    _KEYS
-    + """
-local executions = {unpack(ARGV, 3)}
-if #executions == 0 then executions = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', seconds(), 'LIMIT', 0, 100) end
-local found = {}
-for _, composite in ipairs(executions) do
-  if redis.call('ZREM', KEYS[2], composite) == 1 then
-    local id, ex = string.match(composite, '^(.+):([^:]+)$')
-    local record = redis.call('HMGET', execution_key(composite), 'worker_name', 'created_at', ARGV[2])
-    redis.call('ZREM', KEYS[3], composite)
-    redis.call('DEL', execution_key(composite))
-    redis.call('ZREM', 'rq:executions:' .. id, ex)
-    if record[1] then redis.call('SREM', 'rq:worker:' .. record[1] .. ':executions', composite) end
-    local status = redis.call('HGET', 'rq:job:' .. id, 'status')
-    if status == 'started' or status == 'scheduled' then -- scheduled: RQ says so a moment before it is done
-      if ARGV[1] ~= '' and record[3] == '1' then redis.call('HINCRBY', 'rq:job:' .. id, ARGV[1], 1) end
-      redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
-      found[#found + 1] = {tonumber(record[2] or '0'), id}
-    end
-  end
-end
-table.sort(found, function(a, b) return a[1] > b[1] end)
-local ids = {}
-for i, entry in ipairs(found) do
-  redis.call('LPUSH', KEYS[1], entry[2])
-  ids[#found - i + 1] = entry[2]
-end
-return ids
 """
 )
 
@@ -179,7 +135,7 @@ class Leases:
         self._executions = WORKER_EXECUTIONS_KEY_TEMPLATE.format(worker_name)
         self._claim = redis.register_script(_CLAIM)
         self._renew = redis.register_script(_RENEW)
-        self._put_back = redis.register_script(_PUT_BACK)
+        self._put_back = redis.register_script(PUT_BACK)
 
     async def claim(self, slots: int, cap: int, low_share: int) -> tuple[str, list[Claim]]:
         """Take up to ``slots`` jobs, as long as no more than ``cap`` leases are held by all workers together.

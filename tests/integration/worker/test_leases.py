@@ -13,7 +13,8 @@ from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 
 from app.core import pause, redis_keys
-from app.worker.leases import AT_WORK_FIELD, CRASHES_FIELD, Claim, Leases
+from app.worker.leases import Claim, Leases
+from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD
 from tests.integration.redis_process import RedisProcess
 
 QUEUES = ("high", "normal", "low")
