@@ -50,6 +50,11 @@ def request(request_id: str) -> str:
     return f"imagebot:request:{request_id}"
 
 
+def worker_name(name: str) -> str:
+    """Names the process that goes by a worker's name: machine, process id, its beginning; expires unless renewed."""
+    return f"imagebot:worker-name:{name}"
+
+
 def leases(queue: str) -> str:
     """Sorted set of running executions (``job:execution``), scored by the end of the lease (Redis time, s)."""
     return f"imagebot:leases:{queue}"

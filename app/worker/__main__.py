@@ -93,11 +93,10 @@ def main() -> int:
         settings = WorkerSettings.load()
         secrets = (settings.fal_key.get_secret_value(), settings.redis_password.get_secret_value())
         logs.configure(settings.log_level, secrets)
-        worker = build(settings)
+        build(settings).work()
     except ConfigurationError as error:
         logging.getLogger("app.worker").error("settings: %s", error)
         return EXIT_CONFIG
-    worker.work()
     return 0
 
 

@@ -32,6 +32,7 @@ from app.worker import executions
 from app.worker.bookkeeping import Bookkeeper, DeadlyJobError, ForbiddenFunctionError
 from app.worker.executions import Ending, JobPostponedError, Running
 from app.worker.leases import Claim, Leases
+from app.worker.name_claim import NameClaim
 from app.worker.threads import in_thread
 
 log = logging.getLogger(__name__)
@@ -102,9 +103,11 @@ class ConcurrentWorker(Bookkeeper):
         self._blameless = blameless
         self._timed = timed
         self._leases = Leases(redis, name, queues, lease, blameless=blameless)
+        self._name_claim = NameClaim(redis, name, lease)
         self._waits: dict[str, asyncio.Future[Any]] = {}  # by queue
         self._taken = 0
         self._suspended = False
+        self._named = False  # nothing is done in a name that may be another's
         self._rq_turn = threading.Lock()
         self._slot_freed = asyncio.Event()
         self._stop_asked = asyncio.Event()
@@ -118,7 +121,11 @@ class ConcurrentWorker(Bookkeeper):
         return asyncio.run(self.main())
 
     async def main(self) -> bool:
-        """Register, take back what a dead predecessor of this name held, and serve the queues until told to stop."""
+        """Register, take back what a dead predecessor of this name held, and serve the queues until told to stop.
+
+        Raises:
+            ConfigurationError: another worker of this name is alive.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_asked.set)
@@ -133,11 +140,8 @@ class ConcurrentWorker(Bookkeeper):
         beats = asyncio.create_task(self._beat_on())
         try:
             await self._drain()
-            async with asyncio.timeout(STOP_WAIT):
-                back = await self._leases.put_back_own(blame=False)
-                if back:
-                    log.info("handed %d jobs back", len(back))
-                await self._rq(self.teardown)
+            if self._named:
+                await self._say_farewell()
         except (*REDIS_AWAY, TimeoutError) as error:
             log.warning("no farewell to Redis (%s): what is still leased runs out", type(error).__name__)
         for task in (watchdog, beats, *self._waits.values()):
@@ -146,7 +150,18 @@ class ConcurrentWorker(Bookkeeper):
             raise broken
         return bool(self._taken)
 
+    async def _say_farewell(self) -> None:
+        async with asyncio.timeout(STOP_WAIT):
+            back = await self._leases.put_back_own(blame=False)
+            if back:
+                log.info("handed %d jobs back", len(back))
+            await self._rq(self.teardown)
+            self._named = False  # nor renewed any more
+            await self._name_claim.release()
+
     async def _live(self) -> None:
+        await self._until_redis_answers(self._name_claim.take)
+        self._named = True
         await self._until_redis_answers(self._register)
         sd_notify.notify("READY=1")
         log.info("%s serves %s", self.name, ", ".join(self.queue_names()))
@@ -205,6 +220,8 @@ class ConcurrentWorker(Bookkeeper):
             await asyncio.sleep(self._beat_every)
 
     async def _beat(self) -> None:
+        if self._named:
+            await self._name_claim.renew()
         lost = await self._leases.renew([running.claim for running in self._running.values()])
         for running in list(self._running.values()):
             if running.lease.execution in lost:

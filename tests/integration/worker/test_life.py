@@ -152,3 +152,33 @@ def test_a_bad_setting_is_named_in_one_line(world: World, settings: dict[str, st
     assert worker.exit_status() == 78
     [line] = worker.log().splitlines()
     assert all(part in line for part in told)
+
+
+def test_a_worker_refuses_to_start_while_another_of_its_name_lives_and_takes_nothing_from_it(world: World) -> None:
+    first = world.worker().until_ready()
+    request_id = world.order(SLOW)
+    world.until_state(request_id, RequestState.SUBMITTED)
+    twin = world.worker()
+    assert twin.exit_status() == 78
+    assert "a worker named imageworker@1 is alive on this machine" in twin.log()
+    assert "took back" not in twin.log()
+    world.until_ended([request_id])
+    world.assert_each_done_once([request_id])
+    assert first.stop() == 0
+
+
+def test_one_on_another_machine_is_known_by_its_renewals_and_succeeded_without(world: World) -> None:
+    key = "imagebot:worker-name:imageworker@1"
+    world.redis.set(key, "another-machine 1 1", px=1500)
+    late = world.worker()
+    wait_until(lambda: world.redis.get(key) != "another-machine 1 1", "its claim lapses")
+    late.until_ready()
+    assert late.stop() == 0
+    assert not world.redis.exists(key)
+
+    world.redis.set(key, "another-machine 1 1", px=1500)
+    twin = world.worker()
+    while twin.process.poll() is None:
+        world.redis.set(key, "another-machine 1 1", px=1500)
+    assert twin.exit_status() == 78
+    assert "alive on another machine" in twin.log()
