@@ -9,16 +9,16 @@ from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-QUEUE_HIGH: Final = "img_queue_high"
-QUEUE: Final = "img_queue"
-QUEUE_LOW: Final = "img_queue_low"
-QUEUES: Final = (QUEUE_HIGH, QUEUE, QUEUE_LOW)
+from app.core import redis_keys
+from app.core.queue_names import QUEUE, QUEUE_HIGH, QUEUE_LOW, QUEUES
+
+__all__ = ["QUEUE", "QUEUES", "QUEUE_HIGH", "QUEUE_LOW", "enqueue", "stop"]
 
 JOB_FUNCTION: Final = "app.worker.image_worker.make_image"
 """The job. By name, since the bot does not import the worker; the worker runs nothing else."""
 
-JOB_TIMEOUT: Final = 600
-"""Seconds that one run of a job may take."""
+JOB_TIMEOUT: Final = -1
+"""For RQ: without a limit. What may take how long is in the request's record (``RequestRecord.deadline``)."""
 RESULT_TTL: Final = 3600
 """Seconds that RQ keeps a finished job; the request's own record lives on."""
 FAILURE_TTL: Final = 7 * 24 * 3600
@@ -54,13 +54,20 @@ def stop(redis: Redis, request_id: str) -> None:
     """Take a cancelled request's job out of its queue, or tell the worker that runs it to stop.
 
     Only spares work: the request's record decides what becomes of it (``RequestStore.cancel``), so that it does not
-    matter if the job moves on, or ends, in this very moment.
+    matter if the job moves on, or ends, in this very moment. A queued job that fal has, or may have, stays in its
+    queue: whoever takes it tells fal.
     """
     try:
         job = Job.fetch(request_id, connection=redis, serializer=JSONSerializer)
         if job.get_status() is JobStatus.STARTED:
             send_stop_job_command(redis, request_id, serializer=JSONSerializer)
-        elif job.get_status() in {JobStatus.QUEUED, JobStatus.SCHEDULED}:
+        elif job.get_status() in {JobStatus.QUEUED, JobStatus.SCHEDULED} and not fal_has(redis, request_id):
             job.cancel()
     except (NoSuchJobError, InvalidJobOperation):
         pass
+
+
+def fal_has(redis: Redis, request_id: str) -> bool:
+    """Tell whether fal has, or may have, a request."""
+    fal, submits = redis.hmget(redis_keys.request(request_id), "fal", "submits")
+    return bool(fal) or int(submits or 0) > 0

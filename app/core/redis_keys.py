@@ -8,7 +8,7 @@ EVENTS: Final = "imagebot:events"
 EVENTS_GROUP: Final = "bot"
 
 PAUSED: Final = "imagebot:paused"
-"""Set (with a time to live) while nothing is to be submitted; holds the reason."""
+"""Set (with a time to live) while nothing is to be submitted; tells why (see ``app/core/pause.py``)."""
 
 FAL_REQUEST_CAP: Final = "imagebot:fal:request-cap"
 """State of the cap on requests a second to fal, shared by all workers."""
@@ -50,9 +50,19 @@ def request(request_id: str) -> str:
     return f"imagebot:request:{request_id}"
 
 
+def worker_name(name: str) -> str:
+    """Names the process that goes by a worker's name: machine, process id, its beginning; expires unless renewed."""
+    return f"imagebot:worker-name:{name}"
+
+
 def leases(queue: str) -> str:
     """Sorted set of running executions (``job:execution``), scored by the end of the lease (Redis time, s)."""
     return f"imagebot:leases:{queue}"
+
+
+def fal_request(fal_request_id: str) -> str:
+    """Names the request of ours that one of fal's belongs to; expires after a day."""
+    return f"imagebot:fal:request:{fal_request_id}"
 
 
 def latency(endpoint: str) -> str:

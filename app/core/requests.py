@@ -13,6 +13,7 @@ once, or not at all::
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, cast
@@ -45,6 +46,10 @@ class RequestState(StrEnum):
 
 _TERMINAL: Final = frozenset({RequestState.DONE, RequestState.FAILED, RequestState.CANCELLED})
 _OPEN: Final = tuple(state for state in RequestState if state not in _TERMINAL)
+
+
+FAL_REQUEST_TTL: Final = 24 * 3600
+"""Seconds for which it is known whose one of fal's requests is."""
 
 
 class LeaseLostError(ImagebotError):
@@ -109,7 +114,9 @@ class RequestRecord:
     ``media`` are keys of the stored results, ``file_ids`` Telegram's names for them once they have been sent;
     ``joined_to`` is the request that makes the result for this one too, if another does. ``submits`` counts the
     submits that fal took or may have taken since the request was last queued, the last of them begun at
-    ``submitting_at`` (Unix s); ``model_failures`` counts requests that fal took and the model failed.
+    ``submitting_at`` (Unix s) with ``payload``; ``model_failures`` counts requests that fal took and the model
+    failed.
+    ``deadline`` (Unix s by Redis' clock): when what fal has, or may have, is given up.
     """
 
     request: ImageRequest
@@ -124,6 +131,8 @@ class RequestRecord:
     submits: int = 0
     submitting_at: float = 0.0
     model_failures: int = 0
+    deadline: float = 0.0
+    payload: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +177,35 @@ class RequestStore:
         """Remember Telegram's names for a result's pictures."""
         await self._sent(keys=[redis_keys.request(request_id)], args=[json.dumps(file_ids)])
 
-    async def begin_submit(self, request_id: str, lease: Lease, submits: int) -> bool:
-        """Note, before fal is asked, that it is about to be asked for the ``submits``-th time."""
+    async def now(self) -> float:
+        """Return the time by Redis' clock (Unix s), which is everybody's."""
+        seconds, microseconds = await self._redis.time()
+        return int(seconds) + int(microseconds) / 1e6
+
+    async def begin_submit(
+        self,
+        request_id: str,
+        lease: Lease,
+        submits: int,
+        payload: Mapping[str, Any] | None = None,
+        patience: float = 1800.0,
+    ) -> bool:
+        """Note, before fal is asked, that it is about to be asked, for the ``submits``-th time, for ``payload``.
+
+        ``patience``: seconds from now to the request's deadline.
+        """
         return await self._move(
             request_id, RequestState.SUBMITTING, lease=lease, submits=submits,
             entered_from=(RequestState.QUEUED, RequestState.SUBMITTING),
+            payload=json.dumps(payload, ensure_ascii=False) if payload is not None else "",
+            deadline=await self.now() + patience,
         )  # fmt: skip
+
+    async def own_fal_request(self, fal_request_id: str, request_id: str) -> bool:
+        """Note which request of ours one of fal's belongs to; return False if it belongs to another."""
+        key = redis_keys.fal_request(fal_request_id)
+        await self._redis.set(key, request_id, nx=True, ex=FAL_REQUEST_TTL)
+        return bool(await self._redis.get(key) == request_id)
 
     async def undo_submit(self, request_id: str, lease: Lease, submits: int) -> bool:
         """Note that fal surely did not take the last submit; ``submits`` is how many it may have taken before."""
@@ -234,7 +266,7 @@ class RequestStore:
         entered_from: tuple[RequestState, ...],
         lease: Lease | None = None,
         event: EventType | None = None,
-        **fields: str | int,
+        **fields: str | float,
     ) -> bool:
         """Enter ``state`` if the present one allows it; return whether it did.
 
@@ -276,4 +308,6 @@ def _read(data: dict[str, str]) -> RequestRecord | None:
         submits=int(data.get("submits", 0)),
         submitting_at=float(data.get("submitting_at", 0)),
         model_failures=int(data.get("model_failures", 0)),
+        deadline=float(data.get("deadline", 0)),
+        payload=json.loads(data["payload"]) if data.get("payload") else None,
     )

@@ -4,18 +4,19 @@ import logging
 import sys
 from random import SystemRandom
 
-from rq.timeouts import JobTimeoutException
-
 from app.core import logs
 from app.core.errors import ConfigurationError, RequestFailedError
 from app.core.media import MediaStore
+from app.core.pause import Pauses
 from app.core.polling_config import PollingConfig
 from app.core.queues import JOB_FUNCTION, QUEUES
 from app.core.redis_clients import queue_redis, rq_redis
 from app.core.requests import RequestStore
 from app.core.settings import EXIT_CONFIG
 from app.worker import models
+from app.worker.collecting import Collector
 from app.worker.concurrent_worker import ConcurrentWorker
+from app.worker.fal_listing import FalListing
 from app.worker.fal_queue import FalQueue
 from app.worker.fal_uploads import Uploader
 from app.worker.image_worker import ImageWorker
@@ -23,6 +24,7 @@ from app.worker.latency import LatencyLog
 from app.worker.patience import Patience
 from app.worker.request_cap import RequestCap
 from app.worker.settings import WorkerSettings
+from app.worker.submits import Submitter
 
 
 def build(settings: WorkerSettings) -> ConcurrentWorker:
@@ -40,19 +42,33 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
     random = SystemRandom()
     redis = queue_redis(settings)
     store = RequestStore(redis)
-    image_worker = ImageWorker(
+    fal = FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts)
+    patience = Patience(RequestCap(redis, settings.fal_requests_per_second), settings.fal_retries, random)
+    submitter = Submitter(
         redis=redis,
         store=store,
         media=media,
-        fal=FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts),
+        fal=fal,
+        listing=FalListing(key, str(settings.fal_api_url), str(settings.fal_queue_url)),
         upload=Uploader(key, str(settings.fal_storage_url), str(settings.fal_cdn_url)),
-        patience=Patience(RequestCap(redis, settings.fal_requests_per_second), settings.fal_retries, random),
-        latency=LatencyLog(redis, aware=settings.polling_aware),
+        patience=patience,
+        pauses=Pauses(redis),
         endpoints=endpoints,
-        polling=PollingConfig(settings.poll_interval_initial, settings.poll_interval_max),
+        request_deadline=settings.request_deadline,
         submit_repeats=settings.fal_submit_repeats,
+    )
+    collector = Collector(
+        redis=redis,
+        store=store,
+        media=media,
+        fal=fal,
+        patience=patience,
+        latency=LatencyLog(redis, aware=settings.polling_aware),
+        polling=PollingConfig(settings.poll_interval_initial, settings.poll_interval_max),
+        request_deadline=settings.request_deadline,
         random=random,
     )
+    image_worker = ImageWorker(store=store, fal=fal, patience=patience, submitter=submitter, collector=collector)
     return ConcurrentWorker(
         QUEUES,
         settings.worker_name,
@@ -63,8 +79,9 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         cap=settings.fal_concurrency,
         low_share=settings.low_priority_share,
         shutdown_grace=settings.shutdown_grace,
-        final=(RequestFailedError, JobTimeoutException),
+        final=(RequestFailedError,),
         blameless=True,
+        timed=False,
         on_failure=image_worker.fail,
     )
 
@@ -76,11 +93,10 @@ def main() -> int:
         settings = WorkerSettings.load()
         secrets = (settings.fal_key.get_secret_value(), settings.redis_password.get_secret_value())
         logs.configure(settings.log_level, secrets)
-        worker = build(settings)
+        build(settings).work()
     except ConfigurationError as error:
         logging.getLogger("app.worker").error("settings: %s", error)
         return EXIT_CONFIG
-    worker.work()
     return 0
 
 

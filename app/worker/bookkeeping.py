@@ -26,7 +26,7 @@ from rq.worker import BaseWorker, WorkerStatus
 
 from app.core.redis_clients import REDIS_AWAY
 from app.worker.executions import Ending, Running
-from app.worker.leases import CRASHES_FIELD
+from app.worker.put_back import CRASHES_FIELD
 
 log = logging.getLogger(__name__)
 

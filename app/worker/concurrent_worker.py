@@ -30,8 +30,9 @@ from app.core.redis_clients import REDIS_AWAY, check_cancelled, stay, until_answ
 from app.core.requests import LeaseLostError
 from app.worker import executions
 from app.worker.bookkeeping import Bookkeeper, DeadlyJobError, ForbiddenFunctionError
-from app.worker.executions import Ending, Running
+from app.worker.executions import Ending, JobPostponedError, Running
 from app.worker.leases import Claim, Leases
+from app.worker.name_claim import NameClaim
 from app.worker.threads import in_thread
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,9 @@ PAUSED_WAIT: Final = 1.0
 FULL_WAIT: Final = 0.5
 """Seconds to the next look while the cap on jobs over all workers is reached."""
 STOP_WAIT: Final = 1.0
-"""Seconds that a stopping worker gives to what must not be cut short, and again to its farewell to Redis."""
+"""Seconds that a stopping worker gives to jobs that are cut short, and again to its farewell to Redis."""
+SUBMIT_STOP_WAIT: Final = 20.0
+"""Seconds that it then gives to submits that are on their way: within the unit's TimeoutStopSec=30, with the rest."""
 
 
 class ConcurrentWorker(Bookkeeper):
@@ -61,7 +64,8 @@ class ConcurrentWorker(Bookkeeper):
     functions run on the loop, others in threads (which a time-out or a stop can leave behind, but not end).
     ``cap`` bounds the jobs of all workers together; ``low_share`` of them may always be of the last queue.
     Errors of the classes ``final`` are never retried. ``blameless``: jobs say when they are at work
-    (``Running.set_waiting``), and are not to blame if their worker dies before that.
+    (``Running.set_at_work``), and are not to blame if their worker dies while they are not.
+    ``timed``: RQ's time limits of jobs hold.
     ``on_failure(job_id, error)`` is awaited before RQ records that a job failed for good.
     ``lease`` and ``beat``: seconds that a claim holds, and between its renewals.
     """
@@ -80,6 +84,7 @@ class ConcurrentWorker(Bookkeeper):
         shutdown_grace: float = 3.0,
         final: tuple[type[Exception], ...] = (),
         blameless: bool = False,
+        timed: bool = True,
         on_failure: Callable[[str, Exception], Awaitable[None]] | None = None,
         lease: float = LEASE,
         beat: float = BEAT,
@@ -96,10 +101,13 @@ class ConcurrentWorker(Bookkeeper):
         self._lease = lease
         self._beat_every = beat
         self._blameless = blameless
+        self._timed = timed
         self._leases = Leases(redis, name, queues, lease, blameless=blameless)
+        self._name_claim = NameClaim(redis, name, lease)
         self._waits: dict[str, asyncio.Future[Any]] = {}  # by queue
         self._taken = 0
         self._suspended = False
+        self._named = False  # nothing is done in a name that may be another's
         self._rq_turn = threading.Lock()
         self._slot_freed = asyncio.Event()
         self._stop_asked = asyncio.Event()
@@ -113,7 +121,11 @@ class ConcurrentWorker(Bookkeeper):
         return asyncio.run(self.main())
 
     async def main(self) -> bool:
-        """Register, take back what a dead predecessor of this name held, and serve the queues until told to stop."""
+        """Register, take back what a dead predecessor of this name held, and serve the queues until told to stop.
+
+        Raises:
+            ConfigurationError: another worker of this name is alive.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_asked.set)
@@ -128,11 +140,8 @@ class ConcurrentWorker(Bookkeeper):
         beats = asyncio.create_task(self._beat_on())
         try:
             await self._drain()
-            async with asyncio.timeout(STOP_WAIT):
-                back = await self._leases.put_back_own(blame=False)
-                if back:
-                    log.info("handed %d jobs back", len(back))
-                await self._rq(self.teardown)
+            if self._named:
+                await self._say_farewell()
         except (*REDIS_AWAY, TimeoutError) as error:
             log.warning("no farewell to Redis (%s): what is still leased runs out", type(error).__name__)
         for task in (watchdog, beats, *self._waits.values()):
@@ -141,7 +150,18 @@ class ConcurrentWorker(Bookkeeper):
             raise broken
         return bool(self._taken)
 
+    async def _say_farewell(self) -> None:
+        async with asyncio.timeout(STOP_WAIT):
+            back = await self._leases.put_back_own(blame=False)
+            if back:
+                log.info("handed %d jobs back", len(back))
+            await self._rq(self.teardown)
+            self._named = False  # nor renewed any more
+            await self._name_claim.release()
+
     async def _live(self) -> None:
+        await self._until_redis_answers(self._name_claim.take)
+        self._named = True
         await self._until_redis_answers(self._register)
         sd_notify.notify("READY=1")
         log.info("%s serves %s", self.name, ", ".join(self.queue_names()))
@@ -157,15 +177,23 @@ class ConcurrentWorker(Bookkeeper):
         await self._rq(self.register)
 
     async def _drain(self) -> None:
-        """Let jobs that are about to end do so; the others are to be handed back."""
+        """Let jobs that are about to end do so; hand the others back, those being submitted once fal has answered."""
         tasks = {running.task for running in self._running.values() if running.task}
         if not tasks:
             return
         log.info("stopping: %d jobs have %g s to end, then go back", len(tasks), self._shutdown_grace)
         await asyncio.wait(tasks, timeout=self._shutdown_grace)
-        for running in list(self._running.values()):
+        cut_short = list(self._running.values())
+        for running in cut_short:
             running.cancel(Ending.HAND_BACK)
-        await asyncio.wait(tasks, timeout=STOP_WAIT)  # a submit that is on its way is still recorded
+        _, submitting = await asyncio.wait(tasks, timeout=STOP_WAIT)
+        if submitting:
+            back = [running.claim for running in cut_short if running.task not in submitting]
+            with contextlib.suppress(*REDIS_AWAY, TimeoutError):
+                async with asyncio.timeout(STOP_WAIT):
+                    await self._leases.put_back(back)
+            log.info("handed %d jobs back; %d are being submitted", len(back), len(submitting))
+            await asyncio.wait(submitting, timeout=SUBMIT_STOP_WAIT)
 
     # -- staying alive ------------------------------------------------------------------------------------------
 
@@ -192,6 +220,8 @@ class ConcurrentWorker(Bookkeeper):
             await asyncio.sleep(self._beat_every)
 
     async def _beat(self) -> None:
+        if self._named:
+            await self._name_claim.renew()
         lost = await self._leases.renew([running.claim for running in self._running.values()])
         for running in list(self._running.values()):
             if running.lease.execution in lost:
@@ -301,7 +331,7 @@ class ConcurrentWorker(Bookkeeper):
         job = self.job_class(claim.job_id, connection=self.connection, serializer=self.serializer)
         execution = Execution(claim.execution_id, claim.job_id, self.connection, self.name)
         execution._job = job
-        running = Running(claim, job, queue, execution, waiting=self._blameless)
+        running = Running(claim, job, queue, execution, at_work=not self._blameless, stop_asked=self._stop_asked)
         try:
             job.restore(claim.job_hash)
         except Exception as error:
@@ -333,6 +363,11 @@ class ConcurrentWorker(Bookkeeper):
                 log.info("job %s: %s", job.id, running.ending)
                 return
             finish = partial(self.record_stop, running)
+        except JobPostponedError as error:
+            log.info("job %s goes back to its queue: %s", job.id, error)
+            running.ending = Ending.HAND_BACK
+            await self._until_redis_answers(partial(self._leases.put_back, [running.claim]))
+            return
         except LeaseLostError:
             log.info("job %s: %s", job.id, Ending.LOST)
             return
@@ -349,7 +384,7 @@ class ConcurrentWorker(Bookkeeper):
     async def _call(self, running: Running) -> Any:
         job, function = running.job, self.function_of(running)
         job.started_at = now()
-        timeout = job.timeout or self.queue_class.DEFAULT_TIMEOUT
+        timeout = (job.timeout or self.queue_class.DEFAULT_TIMEOUT) if self._timed else -1
         try:
             async with asyncio.timeout(None if timeout < 0 else timeout) as limit:
                 call = partial(function, *job.args, **job.kwargs)

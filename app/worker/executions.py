@@ -2,7 +2,7 @@
 
 import asyncio
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from redis.asyncio import Redis
@@ -11,8 +11,14 @@ from rq.job import Job
 from rq.queue import Queue
 
 from app.core import redis_keys
+from app.core.errors import ImagebotError
 from app.core.requests import Lease
-from app.worker.leases import EXECUTION_TTL, WAITING_FIELD, Claim
+from app.worker.leases import EXECUTION_TTL, Claim
+from app.worker.put_back import AT_WORK_FIELD
+
+
+class JobPostponedError(ImagebotError):
+    """The job can't go on now, through no fault of its own: it goes back to the head of its queue."""
 
 
 class Ending(StrEnum):
@@ -40,21 +46,29 @@ class Running:
     ending: Ending | None = None
     broken: Exception | None = None
     """Why the job's hash could not be read, if so."""
-    waiting: bool = False
+    at_work: bool = False
+    """Whether its worker's death would be held against the job."""
+    stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the worker has been told to stop."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is to be begun: the worker stops, or the job is to end."""
+        return self.stop_asked.is_set() or self.ending is not None
 
     @property
     def lease(self) -> Lease:
         """The lease under which the job runs."""
         return Lease(redis_keys.leases(self.claim.queue), self.claim.composite)
 
-    async def set_waiting(self, redis: Redis, waiting: bool) -> None:
-        """Note whether the job does nothing but wait: then it is not to blame if its worker dies."""
-        if waiting != self.waiting:
+    async def set_at_work(self, redis: Redis, at_work: bool) -> None:
+        """Note whether the job does what its worker may die of; while it only waits it is not to blame."""
+        if at_work != self.at_work:
             async with redis.pipeline() as pipeline:
-                pipeline.hset(self.execution.key, WAITING_FIELD, int(waiting))
+                pipeline.hset(self.execution.key, AT_WORK_FIELD, int(at_work))
                 pipeline.expire(self.execution.key, EXECUTION_TTL)  # even if another worker has taken the job over
                 await pipeline.execute()
-            self.waiting = waiting
+            self.at_work = at_work
 
     def cancel(self, ending: Ending) -> None:
         """Cancel the job, unless it is ending already."""

@@ -6,7 +6,7 @@ import fal_client
 import httpx
 from fal_client import client as fal_client_module
 
-from app.worker.fal_queue import TransientFalError
+from app.worker.patience import TransientError
 
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 """What fal-client raises for an answer of a shape that it does not expect."""
@@ -26,7 +26,7 @@ class Uploader:
         """Upload a picture; return the URL under which fal finds it.
 
         Raises:
-            TransientFalError: fal's storage did not take it.
+            TransientError: fal's storage did not take it.
         """
         try:
             # One way only. fal-client's fallback asks for an address to upload to, and sends the key there, whoever's
@@ -37,5 +37,5 @@ class Uploader:
         except (httpx.HTTPError, httpx.InvalidURL, fal_client.FalClientError, *_UNREADABLE) as error:
             # The old client would keep a refused token until it expires.
             self._client = fal_client.AsyncClient(key=self._key)
-            raise TransientFalError(f"upload: {type(error).__name__}") from error
+            raise TransientError(f"upload: {type(error).__name__}") from error
         return url

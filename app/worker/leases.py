@@ -20,32 +20,29 @@ from rq.registry import StartedJobRegistry
 from rq.suspension import WORKERS_SUSPENDED
 from rq.utils import now, utcformat
 
-from app.core import redis_keys
+from app.core import pause, redis_keys
+from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, KEYS, PUT_BACK
 
 RQ_LEASE: Final = 24 * 3600
 """Seconds: the lease that RQ's registries show."""
 EXECUTION_TTL: Final = 120
 """Seconds that RQ's record of an execution lives without a renewal."""
-CRASHES_FIELD: Final = "imagebot_crashes"
-"""Field of a job's hash: how many workers died while it was at work in them."""
-WAITING_FIELD: Final = "waiting"
-"""Field of an execution's hash: 1 while the job only waits, and so can't be what its worker dies of."""
-
-_KEYS: Final = """
-local function execution_key(composite) return 'rq:execution:' .. composite end
-local function seconds() local t = redis.call('TIME'); return tonumber(t[1]) + tonumber(t[2]) / 1e6 end
-"""
+_PAUSE: Final = f"local PAUSE_TTL, PROBE_EVERY = {pause.TTL}, {pause.PROBE_EVERY}"
 
 # KEYS: queues (priority order), lease sets, registries, then rq:suspended, paused, the worker's executions.
 # ARGV: number of queues, lease s, worker's name, time as RQ writes it, RQ's lease s, execution's time to live s,
-# cap on leases in all, share of the last queue, field that clears a job of blame ('' = it is not cleared), ids...
+# cap on leases in all, share of the last queue, field that says a job is at work from the start ('' = it only waits),
+# ids...
 _CLAIM: Final = (
-    _KEYS
+    KEYS
+    + _PAUSE
     + """
 local n, claimed = tonumber(ARGV[1]), {}
 if redis.call('EXISTS', KEYS[3 * n + 1]) == 1 then return {'suspended'} end
-if redis.call('EXISTS', KEYS[3 * n + 2]) == 1 then return {'paused'} end
 local at, running, wanted = seconds(), 0, #ARGV - 9
+local pause = redis.call('TTL', KEYS[3 * n + 2])
+if pause == -1 or pause > PAUSE_TTL - PROBE_EVERY then return {'paused'} end
+if pause >= 0 then wanted = 1 end
 for q = 1, n do running = running + redis.call('ZCARD', KEYS[n + q]) end
 local free = math.min(wanted, tonumber(ARGV[7]) - running)
 local function take(q, most)
@@ -76,6 +73,8 @@ local function take(q, most)
 end
 take(n, tonumber(ARGV[8]) - redis.call('ZCARD', KEYS[2 * n]))
 for q = 1, n do take(q, free) end
+if pause >= 0 and #claimed > 0 then redis.call('EXPIRE', KEYS[3 * n + 2], PAUSE_TTL) end
+if pause >= 0 then return {'paused', unpack(claimed)} end
 return {free > 0 and 'claimed' or 'full', unpack(claimed)}
 """
 )
@@ -83,7 +82,7 @@ return {free > 0 and 'claimed' or 'full', unpack(claimed)}
 # KEYS: lease sets. ARGV: lease s, time to live of RQ's record of an execution s, pairs of set's number and execution.
 # Returns the executions whose lease is gone.
 _RENEW: Final = (
-    _KEYS
+    KEYS
     + """
 local at, lost = seconds(), {}
 for i = 3, #ARGV, 2 do
@@ -99,41 +98,6 @@ for i = 3, #ARGV, 2 do
   end
 end
 return lost
-"""
-)
-
-# KEYS: queue, lease set, registry. ARGV: field that counts crashes ('' = nobody is to blame), field that clears a
-# job of blame, executions... (none: those whose lease has run out). Returns the ids that are queued again, oldest
-# first. A lease ends in the transaction that records a job's outcome; so a job whose lease stands has none.
-_PUT_BACK: Final = (
-    _KEYS
-    + """
-local executions = {unpack(ARGV, 3)}
-if #executions == 0 then executions = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', seconds(), 'LIMIT', 0, 100) end
-local found = {}
-for _, composite in ipairs(executions) do
-  if redis.call('ZREM', KEYS[2], composite) == 1 then
-    local id, ex = string.match(composite, '^(.+):([^:]+)$')
-    local record = redis.call('HMGET', execution_key(composite), 'worker_name', 'created_at', ARGV[2])
-    redis.call('ZREM', KEYS[3], composite)
-    redis.call('DEL', execution_key(composite))
-    redis.call('ZREM', 'rq:executions:' .. id, ex)
-    if record[1] then redis.call('SREM', 'rq:worker:' .. record[1] .. ':executions', composite) end
-    local status = redis.call('HGET', 'rq:job:' .. id, 'status')
-    if status == 'started' or status == 'scheduled' then -- scheduled: RQ says so a moment before it is done
-      if ARGV[1] ~= '' and record[3] ~= '1' then redis.call('HINCRBY', 'rq:job:' .. id, ARGV[1], 1) end
-      redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')
-      found[#found + 1] = {tonumber(record[2] or '0'), id}
-    end
-  end
-end
-table.sort(found, function(a, b) return a[1] > b[1] end)
-local ids = {}
-for i, entry in ipairs(found) do
-  redis.call('LPUSH', KEYS[1], entry[2])
-  ids[#found - i + 1] = entry[2]
-end
-return ids
 """
 )
 
@@ -164,21 +128,21 @@ class Leases:
         self._worker_name = worker_name
         self._queues = list(queues)
         self._lease = lease
-        self._cleared = WAITING_FIELD if blameless else ""
+        self._at_work = "" if blameless else AT_WORK_FIELD
         self._lists = [Queue.redis_queue_namespace_prefix + name for name in queues]
         self._sets = [redis_keys.leases(name) for name in queues]
         self._registries = [StartedJobRegistry.key_template.format(name) for name in queues]
         self._executions = WORKER_EXECUTIONS_KEY_TEMPLATE.format(worker_name)
         self._claim = redis.register_script(_CLAIM)
         self._renew = redis.register_script(_RENEW)
-        self._put_back = redis.register_script(_PUT_BACK)
+        self._put_back = redis.register_script(PUT_BACK)
 
     async def claim(self, slots: int, cap: int, low_share: int) -> tuple[str, list[Claim]]:
         """Take up to ``slots`` jobs, as long as no more than ``cap`` leases are held by all workers together.
 
         The last queue gets its jobs first while fewer than ``low_share`` of them run anywhere; otherwise the
         order of the queues is strict. Returns ``claimed``, ``full`` (the cap is reached), ``suspended`` or
-        ``paused``, and the claims.
+        ``paused``, and the claims; while paused that is now and then one, which probes (``app/core/pause.py``).
         """
         answer: list[Any] = await self._claim(
             keys=[
@@ -187,7 +151,7 @@ class Leases:
             ],
             args=[
                 len(self._queues), self._lease, self._worker_name, utcformat(now()), RQ_LEASE, EXECUTION_TTL,
-                cap, low_share, self._cleared, *(uuid4().hex for _ in range(slots)),
+                cap, low_share, self._at_work, *(uuid4().hex for _ in range(slots)),
             ],
         )  # fmt: skip
         claims = [
@@ -222,6 +186,14 @@ class Leases:
         field = CRASHES_FIELD if blame else ""
         return [job_id for queue in self._queues for job_id in await self._return(queue, field, own)]
 
+    async def put_back(self, claims: Sequence[Claim]) -> list[str]:
+        """Put some jobs back, at the heads of their queues and in the old order; return their ids."""
+        ids = []
+        for queue in self._queues:
+            if own := [claim.composite for claim in claims if claim.queue == queue]:
+                ids += await self._return(queue, "", own)
+        return ids
+
     async def reap(self) -> list[str]:
         """Put back the jobs of workers that stopped renewing their leases."""
         return [job_id for queue in self._queues for job_id in await self._return(queue, CRASHES_FIELD, [])]
@@ -230,6 +202,6 @@ class Leases:
         number = self._queues.index(queue)
         ids = await self._put_back(
             keys=[self._lists[number], self._sets[number], self._registries[number]],
-            args=[crashes_field, WAITING_FIELD, *executions],
+            args=[crashes_field, AT_WORK_FIELD, *executions],
         )
         return [job_id.decode() for job_id in ids]

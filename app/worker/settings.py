@@ -21,6 +21,8 @@ class WorkerSettings(CoreSettings):
 
     fal_key: SecretStr = Field(min_length=1)
     fal_queue_url: HttpUrl = HttpUrl("https://queue.fal.run")
+    fal_api_url: HttpUrl = HttpUrl("https://api.fal.ai/v1")
+    """Where the account's requests are listed."""
     fal_storage_url: HttpUrl = HttpUrl("https://rest.fal.ai")
     fal_cdn_url: HttpUrl = HttpUrl("https://v3.fal.media")
     fal_media_hosts: Annotated[tuple[str, ...], *FROM_JSON] = ("fal.media", "*.fal.media")
@@ -28,9 +30,11 @@ class WorkerSettings(CoreSettings):
     fal_requests_per_second: Annotated[float, Field(gt=0)] = 50.0
     """Cap on requests to the API of fal, over all workers; pictures come from elsewhere and do not count."""
     fal_submit_repeats: Annotated[int, Field(ge=0, le=5)] = 0
-    """How often a submit whose outcome is unknown may be sent again; each may be a second bill."""
+    """How often a submit may be sent again of which fal can't tell what became; each may be a second bill."""
     fal_retries: Annotated[int, Field(ge=0)] = 4
-    """How often a call that surely had no effect is repeated, with backoff."""
+    """How often a submit that surely had no effect is repeated, with backoff, before all submits pause."""
+    request_deadline: Annotated[float, Field(gt=0)] = 1800.0
+    """How long after its submit a request is waited for."""
     polling_aware: bool = True
     """Take the first look when past latency makes a result likely; false: the plain schedule."""
     poll_interval_initial: Annotated[float, Field(gt=0)] = POLL_INTERVAL_INITIAL

@@ -31,6 +31,7 @@ LOCAL_SETTINGS: Final[Mapping[str, str]] = {
     "TELEGRAM_API_URL": "Telegram is simulated",
     "FAL_QUEUE_URL": "fal is simulated",
     "FAL_STORAGE_URL": "fal is simulated",
+    "FAL_API_URL": "fal is simulated",
     "FAL_CDN_URL": "fal is simulated",
     "FAL_MEDIA_HOSTS": "the simulator serves pictures itself",
 }
@@ -166,6 +167,7 @@ def simulated(
         "TELEGRAM_API_URL": telegram,
         "FAL_QUEUE_URL": fal,
         "FAL_STORAGE_URL": fal,
+        "FAL_API_URL": f"{fal}/v1",
         "FAL_CDN_URL": fal,
         "FAL_MEDIA_HOSTS": '["127.0.0.1"]',
     }

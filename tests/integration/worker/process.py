@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from app.core.media import MediaStore
 from app.core.redis_clients import queue_redis, rq_redis
 from app.core.requests import RequestStore
 from app.worker import __main__ as entry
-from app.worker import image_worker
+from app.worker import patience, submits
 from app.worker.concurrent_worker import ConcurrentWorker
 from app.worker.executions import Running
 from app.worker.fal_queue import FalQueue
@@ -29,12 +30,20 @@ from app.worker.leases import Leases
 from app.worker.settings import WorkerSettings
 
 LEASE, BEAT = 2.0, 0.3
+QUICKER = (
+    (submits, "SUBMIT_ANSWER_WAIT", LEASE),
+    (submits, "LOOK_UP_EVERY", 0.3),
+    (submits, "ABSENT_AFTER", 4.0),
+    (patience, "DOUBT", 2.0),
+    (patience, "BACKOFF_MAX", 0.5),
+)
+"""What the tests do not wait for as long as people do: module, constant, seconds."""
 PLAIN_QUEUES = ("plain", "plain_low")
 POINTS: dict[str, tuple[type, str]] = {
     "claimed": (Leases, "claim"),
     "answered": (FalQueue, "submit"),
     "submitted": (RequestStore, "submitted"),
-    "decoding": (Running, "set_waiting"),
+    "decoding": (Running, "set_at_work"),
     "kept": (MediaStore, "put"),
     "stored": (RequestStore, "stored"),
 }
@@ -151,7 +160,10 @@ def main() -> None:
         plain_worker(WorkerSettings.load()).work()
         return
     quick = partial(ConcurrentWorker, lease=LEASE, beat=BEAT)
-    with patch.object(entry, "ConcurrentWorker", quick), patch.object(image_worker, "SUBMIT_ANSWER_WAIT", LEASE):
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(entry, "ConcurrentWorker", quick))
+        for module, name, seconds in QUICKER:
+            stack.enter_context(patch.object(module, name, float(os.environ.get(f"TEST_{name}", seconds))))
         raise SystemExit(entry.main())
 
 

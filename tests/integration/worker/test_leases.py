@@ -12,8 +12,9 @@ from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 
-from app.core import redis_keys
-from app.worker.leases import CRASHES_FIELD, WAITING_FIELD, Claim, Leases
+from app.core import pause, redis_keys
+from app.worker.leases import Claim, Leases
+from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD
 from tests.support.redis_server import RedisServer
 
 QUEUES = ("high", "normal", "low")
@@ -176,9 +177,30 @@ async def test_a_restarted_worker_takes_its_own_back_at_once(scene: Scene) -> No
 async def test_a_job_that_only_waits_is_not_to_blame(scene: Scene) -> None:
     scene.enqueue("normal", "waits", "works")
     waits, _ = (await scene.anna.claim(2, NO_CAP, 0))[1]
-    await scene.redis.hset(f"rq:execution:{waits.composite}", WAITING_FIELD, 1)
+    await scene.redis.hset(f"rq:execution:{waits.composite}", AT_WORK_FIELD, 0)
     assert await scene.anna.put_back_own(blame=True) == ["waits", "works"]
     assert (await scene.crashes("waits"), await scene.crashes("works")) == (0, 1)
+
+
+async def test_a_job_whose_execution_left_no_record_is_not_to_blame(scene: Scene) -> None:
+    """Redis was away for longer than the record lives."""
+    scene.enqueue("normal", "j")
+    for _ in range(3):
+        [claim] = (await scene.anna.claim(1, NO_CAP, 0))[1]
+        await scene.redis.delete(f"rq:execution:{claim.composite}")
+        assert await scene.anna.put_back_own(blame=True) == ["j"]
+    assert await scene.crashes("j") == 0
+
+
+async def test_during_a_pause_one_job_probes_at_a_time(scene: Scene) -> None:
+    scene.enqueue("normal", "a", "b", "c")
+    await scene.redis.set(redis_keys.PAUSED, "{}", ex=pause.TTL)
+    assert await scene.anna.claim(3, NO_CAP, 0) == ("paused", [])
+    await scene.redis.expire(redis_keys.PAUSED, pause.TTL - pause.PROBE_EVERY)
+    assert await scene.claim(scene.anna, 3) == ["a"]
+    assert await scene.claim(scene.boris, 3) == []
+    await scene.redis.expire(redis_keys.PAUSED, pause.TTL - pause.PROBE_EVERY)
+    assert await scene.claim(scene.boris, 3) == ["b"]
 
 
 async def test_a_job_that_ended_or_was_deleted_is_not_put_back(scene: Scene) -> None:

@@ -59,10 +59,14 @@ def test_killed_at_any_point_but_one_a_request_is_done_once(world: World, tmp_pa
     assert world.counts()["submits"] == 1
 
 
-@pytest.mark.parametrize(("repeats", "ending", "submits"), [("0", "failed", 1), ("1", "done", 2)])
-def test_killed_between_fals_answer_and_its_record_a_request_is_submitted_again_only_if_allowed(
-    world: World, tmp_path: Path, repeats: str, ending: str, submits: int
+@pytest.mark.parametrize(
+    ("listing", "repeats", "ending", "submits"),
+    [("ended", "0", "done", 1), ("refused", "0", "failed", 1), ("refused", "1", "done", 2)],
+)
+def test_killed_between_fals_answer_and_its_record_a_request_is_found_at_fal_or_sent_again_only_if_allowed(
+    world: World, tmp_path: Path, listing: str, repeats: str, ending: str, submits: int
 ) -> None:
+    world.tell_fal("settings", listing=listing)
     worker = world.worker(TEST_KILL_AT="answered", TEST_KILL_MARK=str(tmp_path / "killed"))
     request_id = world.order()
     assert worker.exit_status() == -signal.SIGKILL
@@ -70,7 +74,7 @@ def test_killed_between_fals_answer_and_its_record_a_request_is_submitted_again_
     world.until_ended([request_id])
     assert world.events(request_id)[-1] == ending
     assert world.counts()["submits"] == submits
-    assert world.redis.hgetall("imagebot:counters") == {"submits_unknown": "1"}
+    assert world.redis.hgetall("imagebot:counters") == ({"submits_unknown": "1"} if listing == "refused" else {})
 
 
 def test_sigterm_hands_the_jobs_back_to_the_head_and_another_goes_on(world: World) -> None:
@@ -149,3 +153,33 @@ def test_a_bad_setting_is_named_in_one_line(world: World, settings: dict[str, st
     assert worker.exit_status() == 78
     [line] = worker.log().splitlines()
     assert all(part in line for part in told)
+
+
+def test_a_worker_refuses_to_start_while_another_of_its_name_lives_and_takes_nothing_from_it(world: World) -> None:
+    first = world.worker().until_ready()
+    request_id = world.order(SLOW)
+    world.until_state(request_id, RequestState.SUBMITTED)
+    twin = world.worker()
+    assert twin.exit_status() == 78
+    assert "a worker named imageworker@1 is alive on this machine" in twin.log()
+    assert "took back" not in twin.log()
+    world.until_ended([request_id])
+    world.assert_each_done_once([request_id])
+    assert first.stop() == 0
+
+
+def test_one_on_another_machine_is_known_by_its_renewals_and_succeeded_without(world: World) -> None:
+    key = "imagebot:worker-name:imageworker@1"
+    world.redis.set(key, "another-machine 1 1", px=1500)
+    late = world.worker()
+    wait_until(lambda: world.redis.get(key) != "another-machine 1 1", "its claim lapses")
+    late.until_ready()
+    assert late.stop() == 0
+    assert not world.redis.exists(key)
+
+    world.redis.set(key, "another-machine 1 1", px=1500)
+    twin = world.worker()
+    while twin.process.poll() is None:
+        world.redis.set(key, "another-machine 1 1", px=1500)
+    assert twin.exit_status() == 78
+    assert "alive on another machine" in twin.log()

@@ -15,7 +15,7 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import Worker
 
-from app.worker.leases import CRASHES_FIELD
+from app.worker.put_back import CRASHES_FIELD
 from tests.integration.worker import process
 from tests.integration.worker.process import PLAIN_QUEUES, callback, name_of
 from tests.integration.worker.world import ROOT, WorkerProcess, World

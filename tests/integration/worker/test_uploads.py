@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from app.worker.fal_queue import TransientFalError
 from app.worker.fal_uploads import Uploader
+from app.worker.patience import TransientError
 
 KEY = "an-id:a-secret-that-only-fal-may-see"
 TOKEN = {"token": "t", "token_type": "Bearer", "expires_at": "2099-01-01T00:00:00+00:00"}
@@ -83,7 +83,7 @@ async def test_the_key_goes_to_no_host_but_fal_s_however_an_upload_fails(
         "no-token": {"/storage/auth/token": _json({})},
         "no-json": {"/storage/auth/token": web.Response(text="<html>")},
     }[failure]
-    with pytest.raises(TransientFalError):
+    with pytest.raises(TransientError):
         await Uploader(KEY, fal.url, fal.url)(b"a picture", "image/png")
     assert not foreign.received
     assert {path for _, path, authorization in fal.received if KEY in authorization} == {"/storage/auth/token"}

@@ -26,7 +26,9 @@ from rq.serializers import JSONSerializer
 from app.core import queues, redis_keys
 from app.core.admission import Admission
 from app.core.operations import Operation
+from app.core.pause import Pause, Pauses
 from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
+from app.worker.leases import Claim, Leases
 from tests.support import shipped
 from tests.support.inventory import VAULT
 from tests.support.waiting import wait_until
@@ -217,6 +219,27 @@ class World:
             return not left and not self.redis.keys("imagebot:leases:*")
 
         wait_until(ended, "all requests have ended", 30)
+
+    def give_away(self, request_id: str) -> None:
+        """Put a running job back into its queue, as who takes its worker for dead does."""
+
+        async def put_back(redis: AsyncRedis) -> list[str]:
+            leases = Leases(redis, "reaper", queues.QUEUES, 60.0)
+            [key] = [str(key) for key in self.redis.keys("rq:execution:*") if request_id in str(key)]
+            execution = key.rsplit(":", 1)[-1]
+            return await leases.put_back([Claim(queues.QUEUE, request_id, execution, {})])
+
+        async def run() -> list[str]:
+            async with AsyncRedis.from_url(self.url) as redis:
+                return await put_back(redis)
+
+        assert asyncio.run(run()) == [request_id]
+
+    def pause(self) -> Pause:
+        """The pause that stands."""
+        pause = self._with_redis(lambda redis: Pauses(redis).current())
+        assert isinstance(pause, Pause)
+        return pause
 
     # -- what came of it ------------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ ENDINGS: dict[str, Ending] = {
 }
 CANCELLED = Ending(499, "client_cancelled", "Request was cancelled by the client", infrastructure=True)
 
-CALLS = ("submit", "status", "result", "cancel", "token", "upload", "file")
+CALLS = ("submit", "status", "result", "cancel", "token", "upload", "file", "listing")
 CALL_KINDS = ("status", "drop_answer", "drop_request", "delay_answer")
 _MARKER = re.compile(r"\[sim:(\w+)(?:=(\d+(?:\.\d+)?))?\]")
 

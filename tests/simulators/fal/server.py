@@ -14,6 +14,7 @@ from .answers import Answers
 from .faults import Faults
 from .files import file_answer
 from .jobs import Job, JobBook
+from .listing import listing_page
 from .models import known_app
 from .pictures import Pictures
 from .settings import Settings
@@ -21,7 +22,7 @@ from .storage import Storage
 
 JSON = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_LOCKED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
+_EXHAUSTED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
 _STREAM_STEP_S = 0.2
 _UPLOAD_MOST = 100 * 1024 * 1024
 
@@ -67,6 +68,7 @@ class FalServer:
                 web.get(request, self._call("result", self._result)),
                 web.get(request + "/response", self._call("result", self._result)),
                 web.put(request + "/cancel", self._call("cancel", self._cancel)),
+                web.get("/v1/models/requests/by-endpoint", self._call("listing", self._listing)),
                 web.post("/{endpoint:.+}", self._call("submit", self._submit)),
             ]
         )
@@ -131,7 +133,9 @@ class FalServer:
         if refusal := self._refused(request):
             return refusal
         if self.settings.balance == "exhausted":
-            return _error(403, _LOCKED)
+            return _error(403, _EXHAUSTED)
+        if self.settings.lock:
+            return _error(403, f"User is locked. Reason: {self.settings.lock}.")
         endpoint = request.match_info["endpoint"]
         if not known_app(endpoint):
             return _error(404, f"Application '{endpoint}' not found")
@@ -217,6 +221,13 @@ class FalServer:
             return web.json_response({"status": "CANCELLATION_REQUESTED"}, status=202)
         return web.json_response({"status": "ALREADY_COMPLETED"}, status=400)
 
+    async def _listing(self, request: web.Request) -> web.Response:
+        if refusal := self._refused(request):
+            return refusal
+        if self.settings.listing == "refused":
+            return _error(403, "This key may not list requests")
+        return listing_page(request.query, list(self.book.jobs.values()), ended_only=self.settings.listing == "ended")
+
     async def _token(self, request: web.Request) -> web.Response:
         base = f"{request.scheme}://{request.host}"
         return self._refused(request) or web.json_response(self.storage.token(base))
@@ -239,7 +250,7 @@ class FalServer:
     async def _counts(self, _: web.Request) -> web.Response:
         totals = {call: sum(counter.values()) for call, counter in self.by_status.items()}
         names = {"submits": "submit", "status_polls": "status", "results": "result", "cancels": "cancel"}
-        names |= {"tokens": "token", "uploads": "upload", "file_gets": "file"}
+        names |= {"tokens": "token", "uploads": "upload", "file_gets": "file", "listings": "listing"}
         jobs = self.book.jobs.values()
         counts: JSON = {name: totals.get(call, 0) for name, call in names.items()}
         counts |= {"jobs": len(jobs), "billed": sum(job.billed for job in jobs)}

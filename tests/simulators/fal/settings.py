@@ -24,6 +24,10 @@ class Settings:
     """Jobs of the account that may be IN_PROGRESS; the others wait."""
     balance: str = "ok"
     """`exhausted` refuses every submit with 403."""
+    lock: str = ""
+    """fal's reason for locking the account: every submit is refused with it."""
+    listing: str = "ended"
+    """Which requests the account's list shows: those that have `ended`, `all`, or nothing at all: `refused`."""
     cancel: str = "stop"
     """What cancelling a running job does: `stop` it, or `ignore` (it completes and is billed)."""
     result_ttl_s: float = 3600.0

@@ -128,6 +128,12 @@ def test_a_worker_has_the_limits_of_the_plan() -> None:
     assert unit["CPUQuota"] == ["200%"]
 
 
+def test_what_a_dead_worker_held_goes_back_before_it_starts_again() -> None:
+    unit = settings(render("worker", "imageworker@.service.j2"))
+    assert unit["ExecStopPost"] == ["-/opt/imagebot/current/venv/bin/python -m app.worker.after_death"]
+    assert unit["RestartSec"] == ["0.5"]
+
+
 def test_lists_reach_the_worker_as_json() -> None:
     environment = settings(render("worker", "worker.env.j2", worker_models={"create": "some/model"}))
     assert json.loads(environment["IMAGEBOT_FAL_MEDIA_HOSTS"][0].strip("'")) == ["fal.media", "*.fal.media"]

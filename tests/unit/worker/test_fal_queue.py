@@ -9,7 +9,9 @@ import pytest
 from app.core.errors import FailureReason, RequestFailedError
 from app.core.requests import FalRequest
 from app.worker import fal_queue
-from app.worker.fal_queue import FalQueue, FalStatus, ModelFailedError, SubmitOutcomeUnknownError, TransientFalError
+from app.worker.fal_answers import AccountError, ModelFailedError, SubmitOutcomeUnknownError
+from app.worker.fal_queue import FalQueue, FalStatus
+from app.worker.patience import DoubtfulError, TransientError
 
 QUEUE = "https://queue.example"
 ACCEPTED = {"request_id": "r"} | {
@@ -21,11 +23,7 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 def fal(answer: Answer) -> FalQueue:
     """A client whose every call gets this answer."""
-    queue = FalQueue("id:secret", QUEUE, ("fal.example", "*.fal.example"))
-    transport = httpx.MockTransport(answer)
-    queue._api = httpx.AsyncClient(base_url=QUEUE, transport=transport, headers={"Authorization": "Key id:secret"})
-    queue._files = httpx.AsyncClient(transport=transport)
-    return queue
+    return FalQueue("id:secret", QUEUE, ("fal.example", "*.fal.example"), transport=httpx.MockTransport(answer))
 
 
 def says(status: int, body: Any = None, **headers: str) -> Answer:
@@ -48,7 +46,7 @@ async def test_a_submit_gives_what_fal_answered() -> None:
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
 async def test_a_submit_that_was_never_sent_may_be_repeated(error: type[httpx.RequestError]) -> None:
-    with pytest.raises(TransientFalError):
+    with pytest.raises(TransientError):
         await fal(breaks(error)).submit("owner/app", {})
 
 
@@ -58,31 +56,58 @@ async def test_a_submit_without_an_answer_has_an_unknown_outcome(error: type[htt
         await fal(breaks(error)).submit("owner/app", {})
 
 
-@pytest.mark.parametrize("answer", [says(502), says(504), says(200, "<html>"), says(200, {}), says(200, [])])
-async def test_so_has_one_whose_answer_cannot_be_read(answer: Answer) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(says(status) for status in (302, 408, 500, 502, 503, 504, 522)),
+        says(200, "<html>"),
+        says(200, {}),
+        says(200, []),
+    ],
+)
+async def test_so_has_one_whose_answer_does_not_tell_what_became_of_it(answer: Answer) -> None:
     with pytest.raises(SubmitOutcomeUnknownError):
         await fal(answer).submit("owner/app", {})
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 503])
-async def test_fal_may_say_that_it_did_not_take_a_submit_and_when_to_come_again(status: int) -> None:
-    with pytest.raises(TransientFalError) as caught:
-        await fal(says(status, **{"Retry-After": "7"})).submit("owner/app", {})
+async def test_fal_may_say_that_it_did_not_take_a_submit_and_when_to_come_again() -> None:
+    with pytest.raises(TransientError) as caught:
+        await fal(says(429, **{"Retry-After": "7"})).submit("owner/app", {})
     assert caught.value.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, "No user found for Key ID and Secret"),
+        (402, "Payment required"),
+        (403, "User is locked. Reason: Exhausted balance."),
+        (403, "User is locked. Reason: TOP_UP."),
+    ],
+)
+async def test_any_trouble_of_the_account_is_told_from_a_refusal_in_fals_words(status: int, said: str) -> None:
+    answer = says(status, {"detail": f"{said}\x1b[31m\n\u202e"})
+    for call in (fal(answer).submit("owner/app", {}), fal(answer).status(REQUEST), fal(answer).result(REQUEST)):
+        with pytest.raises(AccountError) as caught:
+            await call
+        assert caught.value.said == f"{said} [31m"
+
+
+async def test_an_accounts_trouble_is_told_at_length_only_once() -> None:
+    with pytest.raises(AccountError) as caught:
+        await fal(says(403, {"detail": "x" * 10_000})).submit("owner/app", {})
+    assert len(caught.value.said) == 200
 
 
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (403, {"detail": "User is locked. Reason: Exhausted balance."}, FailureReason.OUT_OF_MONEY),
-        (401, {"detail": "bad key"}, FailureReason.INTERNAL),
-        (404, {"detail": "no such app"}, FailureReason.INTERNAL),
         (422, {"detail": [{"type": "content_policy_violation", "input": "the prompt"}]}, FailureReason.POLICY),
         (422, {"detail": [{"type": "no_media_generated"}]}, FailureReason.POLICY),
         (422, {"detail": [{"type": "image_too_small", "input": "the prompt"}]}, FailureReason.BAD_INPUT),
         (400, {"detail": "the prompt is bad"}, FailureReason.BAD_INPUT),
-        (413, "too large", FailureReason.BAD_INPUT),
-        (418, ["odd"], FailureReason.INTERNAL),
+        (413, {"detail": "too large"}, FailureReason.BAD_INPUT),
+        (418, {"detail": [{"type": "teapot"}]}, FailureReason.INTERNAL),
     ],
 )
 async def test_refusals_have_a_reason_and_never_quote_the_prompt(
@@ -93,6 +118,30 @@ async def test_refusals_have_a_reason_and_never_quote_the_prompt(
             await call
         assert caught.value.reason is reason
         assert "prompt" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [302, 400, 418, 429, 500, 503, 522, 530])
+async def test_once_fal_has_a_request_no_odd_answer_ends_it(status: int) -> None:
+    queue = fal(says(status, "<html>from a proxy</html>"))
+    for call in (queue.status(REQUEST), queue.result(REQUEST)):
+        with pytest.raises(TransientError) as caught:
+            await call
+        assert not isinstance(caught.value, DoubtfulError)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_that_fal_does_not_know_a_request_is_doubted(status: int) -> None:
+    queue = fal(says(status, {"detail": "Request not found"}))
+    for call in (queue.status(REQUEST), queue.result(REQUEST), queue.fetch("https://fal.example/a.png")):
+        with pytest.raises(DoubtfulError):
+            await call
+
+
+async def test_a_file_that_is_refused_may_be_had_later() -> None:
+    with pytest.raises(DoubtfulError):
+        await fal(says(403)).fetch("https://fal.example/a.png")
+    with pytest.raises(TransientError):
+        await fal(says(522)).fetch("https://fal.example/a.png")
 
 
 async def test_the_key_is_sent_to_the_queue_and_to_no_other_host() -> None:
@@ -117,7 +166,7 @@ async def test_a_status_tells_how_far_and_how_long() -> None:
 
 @pytest.mark.parametrize("answer", [says(200, {"status": "NEW_WORD"}), says(200, "<html>"), says(200, []), says(503)])
 async def test_a_status_that_cannot_be_read_is_asked_for_again(answer: Answer) -> None:
-    with pytest.raises(TransientFalError):
+    with pytest.raises(TransientError):
         await fal(answer).status(REQUEST)
 
 
@@ -126,9 +175,9 @@ async def test_a_models_failure_is_told_from_a_failure_of_the_way_there() -> Non
         await fal(says(500, {"detail": [{"type": "internal_server_error"}]})).result(REQUEST)
     with pytest.raises(ModelFailedError):
         await fal(says(503, {"detail": "gone"}, **{"X-Fal-Error-Type": "runner_disconnected"})).result(REQUEST)
-    with pytest.raises(TransientFalError):
+    with pytest.raises(TransientError):
         await fal(says(503, "busy")).result(REQUEST)
-    with pytest.raises(TransientFalError):
+    with pytest.raises(TransientError):
         await fal(says(400, {"detail": "Request is still in progress"})).result(REQUEST)
 
 
@@ -147,11 +196,13 @@ async def test_a_result_is_fetched_whole_unless_it_is_too_large(monkeypatch: pyt
     assert await fal(says(200, "x" * 10)).fetch("https://fal.example/a.png") == b"x" * 10
     with pytest.raises(RequestFailedError, match="larger"):
         await fal(says(200, "x" * 11)).fetch("https://fal.example/a.png")
-    with pytest.raises(TransientFalError):
+    with pytest.raises(TransientError):
         await fal(breaks(httpx.ReadError)).fetch("https://fal.example/a.png")
 
 
-async def test_a_cancel_that_fal_refuses_is_no_error() -> None:
+async def test_a_cancel_that_fal_refuses_is_no_error_one_that_it_did_not_hear_is() -> None:
     await fal(says(400, {"status": "ALREADY_COMPLETED"})).cancel(REQUEST)
-    with pytest.raises(TransientFalError):
+    with pytest.raises(TransientError):
         await fal(breaks(httpx.ReadTimeout)).cancel(REQUEST)
+    with pytest.raises(TransientError):
+        await fal(says(503)).cancel(REQUEST)

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from app.core.errors import FailureReason, RequestFailedError
-from app.worker.fal_queue import TransientFalError
-from app.worker.patience import BACKOFF_MAX, Patience
+from app.worker import patience as patience_module
+from app.worker.patience import BACKOFF_MAX, Deadline, DoubtfulError, Patience, TransientError
 from app.worker.request_cap import RequestCap
 
 
@@ -36,14 +36,14 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 class Call:
     """Fails in passing so many times, then answers."""
 
-    def __init__(self, failures: int, retry_after: float | None = None) -> None:
+    def __init__(self, failures: int, retry_after: float | None = None, error: TransientError | None = None) -> None:
         self.failures = failures
-        self.retry_after = retry_after
+        self.error = error or TransientError("busy", retry_after)
 
     async def __call__(self) -> str:
         if self.failures:
             self.failures -= 1
-            raise TransientFalError("busy", self.retry_after)
+            raise self.error
         return "answer"
 
 
@@ -58,11 +58,33 @@ async def test_a_call_is_repeated_with_growing_waits_and_each_takes_its_turn(sle
     assert all(least <= wait <= least * 1.25 for least, wait in zip([1, 2, 4, 8], slept, strict=True))
 
 
-async def test_the_last_failure_is_the_providers(slept: list[float]) -> None:
-    with pytest.raises(RequestFailedError) as caught:
+async def test_the_last_failure_is_raised(slept: list[float]) -> None:
+    with pytest.raises(TransientError):
         await patience(Cap(), retries=2).call(Call(3))
-    assert caught.value.reason is FailureReason.PROVIDER_DOWN
     assert len(slept) == 2
+
+
+async def test_what_is_insisted_on_is_repeated_past_the_retries_with_bounded_waits(slept: list[float]) -> None:
+    assert await patience(Cap(), retries=2).insist(Call(2000), Deadline(3600)) == "answer"
+    assert len(slept) == 2000
+    assert max(slept) <= BACKOFF_MAX * 1.25
+
+
+async def test_a_deadline_ends_insistence_but_never_what_succeeds(slept: list[float]) -> None:
+    assert await patience(Cap()).insist(Call(0), Deadline(-1)) == "answer"
+    with pytest.raises(RequestFailedError) as caught:
+        await patience(Cap()).insist(Call(1), Deadline(-1))
+    assert caught.value.reason is FailureReason.TIMED_OUT
+
+
+async def test_a_doubtful_answer_is_believed_only_if_nothing_else_is_heard_for_long(
+    slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await patience(Cap()).insist(Call(500, error=DoubtfulError("gone")), Deadline(3600)) == "answer"
+    monkeypatch.setattr(patience_module, "DOUBT", 0.0)
+    with pytest.raises(RequestFailedError) as caught:
+        await patience(Cap()).insist(Call(500, error=DoubtfulError("gone")), Deadline(3600))
+    assert caught.value.reason is FailureReason.PROVIDER_DOWN
 
 
 async def test_fal_may_ask_for_a_wait_but_not_for_any(slept: list[float]) -> None:

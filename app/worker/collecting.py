@@ -1,0 +1,120 @@
+"""From fal's acceptance to the stored pictures: all of it is paid for, so trouble on the way is waited out."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Final
+
+from obstore.exceptions import BaseError as ObjectStoreError
+from redis.asyncio import Redis
+
+from app.core.errors import FailureReason, ImagebotError, RequestFailedError
+from app.core.media import MediaStore
+from app.core.polling_config import PollingConfig
+from app.core.redis_clients import until_answered
+from app.core.requests import FalRequest, Lease, RequestRecord, RequestStore
+from app.worker import executions, models, pictures
+from app.worker.fal_answers import ModelFailedError
+from app.worker.fal_queue import FalProgress, FalQueue, FalStatus
+from app.worker.latency import LatencyLog
+from app.worker.patience import Deadline, Patience, TransientError
+
+log = logging.getLogger(__name__)
+
+MODEL_RETRIES: Final = 2
+"""Further requests to fal after one in which the model failed in passing: each takes a person's half minute."""
+
+
+class RequestEndedError(ImagebotError):
+    """The request has ended meanwhile: it was cancelled, say, and the command to stop was not heard."""
+
+
+@dataclass(slots=True)
+class Collector:
+    """Waits for results and stores their pictures. ``request_deadline``: of a request whose record has none."""
+
+    redis: Redis
+    store: RequestStore
+    media: MediaStore
+    fal: FalQueue
+    patience: Patience
+    latency: LatencyLog
+    polling: PollingConfig
+    request_deadline: float
+    random: Random
+    _decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One picture at a time is decoded: a large one takes hundreds of megabytes."""
+
+    async def collect(self, record: RequestRecord, fal_request: FalRequest, lease: Lease) -> None:
+        """Wait for a request's result and store its pictures; queue it again if the model failed in passing.
+
+        Raises:
+            RequestEndedError: nobody waits for it any more.
+            RequestFailedError: fal's answer is final, or the request's deadline has passed.
+        """
+        request = record.request
+        end = record.deadline or fal_request.submitted_at + self.request_deadline
+        deadline = Deadline(end - await until_answered(self.store.now))
+        progress = await self._completed(request.id, fal_request, deadline)
+        try:
+            answer = await self.patience.insist(lambda: self.fal.result(fal_request), deadline)
+        except ModelFailedError as error:
+            failures = record.model_failures + 1
+            log.warning("request %s: %s", request.id, error)
+            if failures > MODEL_RETRIES:
+                raise RequestFailedError(FailureReason.PROVIDER_DOWN, str(error)) from error
+            await self.patience.wait(error, record.model_failures)
+            await until_answered(lambda: self.store.model_failed(request.id, lease, failures))
+            return
+        await until_answered(lambda: self.latency.record(fal_request, progress.inference_time))
+        media = await self._stored(request.id, models.result_urls(answer), deadline)
+        log.info("request %s: %d pictures, %.1f s", request.id, len(media), time.time() - fal_request.submitted_at)
+        await until_answered(lambda: self.store.stored(request.id, lease, media))
+
+    async def _completed(self, request_id: str, fal_request: FalRequest, deadline: Deadline) -> FalProgress:
+        """Look at a request, now and then, until fal has completed it."""
+
+        async def look() -> FalProgress:
+            record = await until_answered(partial(self.store.load, request_id))
+            if record is None or record.state.is_terminal:
+                raise RequestEndedError(request_id)
+            return await self.fal.status(fal_request)
+
+        async for wait in self.latency.waits(fal_request, self.polling, self.random):
+            await asyncio.sleep(wait)
+            progress = await self.patience.insist(look, deadline)
+            if progress.status is FalStatus.COMPLETED:
+                return progress
+            if deadline.passed:
+                raise RequestFailedError(FailureReason.TIMED_OUT, f"fal: {progress.status}")
+        raise AssertionError("unreachable: the waits do not end")
+
+    async def _stored(self, request_id: str, urls: list[str], deadline: Deadline) -> tuple[str, ...]:
+        """Fetch, check and store the pictures; return their keys in the media store."""
+        keys = []
+        day = time.strftime("%Y/%m/%d", time.gmtime())
+        for number, url in enumerate(urls):
+            data = await self.patience.insist(partial(self.fal.fetch, url), deadline, capped=False)
+            picture = await self._verified(data)
+            key = f"results/{day}/{request_id}-{number}.{picture.suffix}"
+            await self.patience.insist(partial(self._put, key, picture.data), deadline, capped=False)
+            keys.append(key)
+        return tuple(keys)
+
+    async def _put(self, key: str, data: bytes) -> None:
+        try:
+            await self.media.put(key, data)
+        except (OSError, ObjectStoreError) as error:
+            raise TransientError(f"media store: {type(error).__name__}") from error
+
+    async def _verified(self, data: bytes) -> pictures.Picture:
+        """Decode what fal sent. Nothing else here could kill a worker, so only this is held against the job."""
+        running = executions.current.get()
+        async with self._decoding:
+            await until_answered(partial(running.set_at_work, self.redis, True))
+            picture = await asyncio.to_thread(pictures.verify, data)
+            await until_answered(partial(running.set_at_work, self.redis, False))
+        return picture

@@ -1,0 +1,85 @@
+"""What a unit runs after its worker's end: jobs of the dead go back at once, those of the living stay."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core.requests import RequestState
+from tests.integration.worker.world import ROOT, World
+
+SLOW = "a slow fox [sim:latency=60]"
+KILLED = {"SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}
+
+
+def stop_post(world: World, name: str = "imageworker@1", **environment: str) -> str:
+    """Run it as systemd does; give what it says."""
+    command = [sys.executable, "-m", "app.worker.after_death"]
+    environment = world.environment | {"IMAGEBOT_WORKER_NAME": name} | environment
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    return done.stderr
+
+
+def held(world: World, count: int) -> list[str]:
+    """Let a worker hold jobs that fal has."""
+    world.worker().until_ready()
+    ids = world.orders(count, SLOW)
+    for request_id in ids:
+        world.until_state(request_id, RequestState.SUBMITTED)
+    return ids
+
+
+def test_after_a_crash_the_jobs_are_at_the_heads_of_their_queues_at_once(world: World) -> None:
+    ids = held(world, 3)
+    waiting = world.order()
+    other = world.worker("imageworker@2", WORKER_CONCURRENCY="1")
+    world.until_state(waiting, RequestState.DONE)
+    world.workers[0].kill()
+    other.kill(19)  # SIGSTOP: nobody else puts anything back
+    assert stop_post(world, **KILLED) == "put back 3 jobs that imageworker@1 left behind\n"
+    assert world.redis.lrange("rq:queue:img_queue", 0, -1) == ids
+    assert stop_post(world, **KILLED) == ""
+    other.kill(18)
+
+
+def test_after_a_watchdogs_kill_or_a_failure_too(world: World) -> None:
+    ids = held(world, 1)
+    world.workers[0].kill()
+    stop_post(world, SERVICE_RESULT="watchdog", EXIT_CODE="killed", EXIT_STATUS="ABRT")
+    assert world.redis.lrange("rq:queue:img_queue", 0, -1) == ids
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"SERVICE_RESULT": "success", "EXIT_CODE": "exited", "EXIT_STATUS": "0"},
+        {"SERVICE_RESULT": "exit-code", "EXIT_CODE": "exited", "EXIT_STATUS": "78"},
+    ],
+)
+def test_after_a_good_end_or_a_refused_start_it_does_nothing(world: World, end: dict[str, str]) -> None:
+    held(world, 1)
+    assert stop_post(world, **end) == ""
+    assert world.redis.llen("rq:queue:img_queue") == 0
+
+
+def test_it_takes_its_password_from_the_credentials(world: World, tmp_path: Path) -> None:
+    (tmp_path / "imagebot_redis_password").write_text("a secret\n")
+    world.redis.acl_setuser("worker", enabled=True, passwords=["+a secret"], keys=["*"], commands=["+@all"])
+    ids = held(world, 1)
+    world.workers[0].kill()
+    user = {"IMAGEBOT_REDIS_USERNAME": "worker", "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert "put back 1 jobs" in stop_post(world, **KILLED, **user)
+    assert world.redis.lrange("rq:queue:img_queue", 0, -1) == ids
+    world.redis.acl_deluser("worker")
+
+
+def test_without_redis_it_says_so_and_fails_nothing(world: World) -> None:
+    said = stop_post(world, **KILLED, IMAGEBOT_QUEUE_REDIS_URL="redis://127.0.0.1:1/0")
+    assert "ConnectionRefusedError" in said
+
+
+def test_it_imports_nothing_that_takes_long() -> None:
+    code = "import sys, app.worker.after_death; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert not {"redis", "rq", "httpx", "pydantic", "asyncio", "logging"} & set(loaded.split())
