@@ -32,7 +32,7 @@ class NameClaim:
         Raises:
             ConfigurationError: another worker of this name is alive.
         """
-        left = self._lifetime_ms
+        left: float = 2 * self._lifetime_ms
         while not await self._redis.set(self._key, self._holder, nx=True, px=self._lifetime_ms):
             holder = cast(bytes, await self._redis.get(self._key) or b"").decode()
             if not holder:
@@ -42,7 +42,7 @@ class NameClaim:
                 await self.renew()
                 return
             now_left = int(await self._redis.pttl(self._key))
-            if machine == self._machine or now_left > left:
+            if machine == self._machine or now_left > left - 500 * LOOK_EVERY:  # it should have shrunk by twice that
                 where = "this machine" if machine == self._machine else f"another machine ({machine})"
                 raise ConfigurationError(
                     f"IMAGEBOT_WORKER_NAME: a worker named {self._name} is alive on {where}, process {pid}: "

@@ -15,6 +15,14 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 SECRETS: dict[str, Any] = yaml.safe_load((CHECKOUT / "inventory/lab/group_vars/all/main.yml").read_text())
 
 Host = Any
+LIMIT = 1800
+"""Seconds for one test, its fixtures included: some provision both hosts, one lets a storm pass."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test this limit in place of the one in ``pyproject.toml``, which is for quicker ones."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(LIMIT))
 
 
 def connect(name: str) -> Host:

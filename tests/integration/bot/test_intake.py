@@ -79,7 +79,9 @@ async def test_a_full_redis_takes_nothing_from_a_request_that_was_taken_before(
     await intake.conversations.end("u1")
     queue_server.client.config_set("maxmemory", "1mb")
     try:
-        await intake(ORDER, ORIGIN, VOICE)
+        with pytest.raises(RedisError, match="Redis is full"):
+            await intake(ORDER, ORIGIN, VOICE)
     finally:
         queue_server.client.config_set("maxmemory", "0")
+    assert waiting(queue_server) == ["u1"]
     assert queue_server.client.hexists(redis_keys.conversation("u1"), "ended")

@@ -2,21 +2,22 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from app.core.requests import RequestState
 from tests.integration.worker.world import ROOT, World
+from tests.support import shipped
 
 SLOW = "a slow fox [sim:latency=60]"
 KILLED = {"SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}
 
 
 def stop_post(world: World, name: str = "imageworker@1", **environment: str) -> str:
-    """Run it as systemd does; give what it says."""
+    """Run it as systemd does, with the worker's credentials; give what it says."""
     command = [sys.executable, "-m", "app.worker.after_death"]
-    environment = world.environment | {"IMAGEBOT_WORKER_NAME": name} | environment
+    settings = shipped.environment("worker", world.directory / "credentials" / name, world.environment)
+    environment = settings | {"IMAGEBOT_WORKER_NAME": name} | environment
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     return done.stderr
 
@@ -61,17 +62,6 @@ def test_after_a_good_end_or_a_refused_start_it_does_nothing(world: World, end: 
     held(world, 1)
     assert stop_post(world, **end) == ""
     assert world.redis.llen("rq:queue:img_queue") == 0
-
-
-def test_it_takes_its_password_from_the_credentials(world: World, tmp_path: Path) -> None:
-    (tmp_path / "imagebot_redis_password").write_text("a secret\n")
-    world.redis.acl_setuser("worker", enabled=True, passwords=["+a secret"], keys=["*"], commands=["+@all"])
-    ids = held(world, 1)
-    world.workers[0].kill()
-    user = {"IMAGEBOT_REDIS_USERNAME": "worker", "CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert "put back 1 jobs" in stop_post(world, **KILLED, **user)
-    assert world.redis.lrange("rq:queue:img_queue", 0, -1) == ids
-    world.redis.acl_deluser("worker")
 
 
 def test_without_redis_it_says_so_and_fails_nothing(world: World) -> None:

@@ -1,6 +1,7 @@
 """A worker's life: start, work, death, and what the others make of it."""
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -181,5 +182,6 @@ def test_one_on_another_machine_is_known_by_its_renewals_and_succeeded_without(w
     twin = world.worker()
     while twin.process.poll() is None:
         world.redis.set(key, "another-machine 1 1", px=1500)
+        time.sleep(0.05)
     assert twin.exit_status() == 78
     assert "alive on another machine" in twin.log()

@@ -8,7 +8,7 @@ from app.core import queues, redis_keys
 from app.core.errors import FailureReason
 from app.core.pause import TTL
 from app.core.requests import RequestState
-from tests.integration.worker.world import World
+from tests.integration.worker.world import FAL_KEY, World
 from tests.support.waiting import wait_until
 
 MANY = 8
@@ -112,7 +112,7 @@ def test_trouble_of_the_account_keeps_every_request_and_ends_by_itself(
     wait_until(lambda: world.counts()["submits"] == submits + 1, "one probes")
     wait_until(lambda: world.redis.llen("rq:queue:img_queue") == len(ids), "it goes back")
     assert world.pause().since == since
-    world.tell_fal("settings", balance="ok", lock="", key=world.environment["IMAGEBOT_FAL_KEY"])
+    world.tell_fal("settings", balance="ok", lock="", key=FAL_KEY)
     let_probe(world)
     world.until_ended(ids)
     world.assert_each_done_once(ids)
