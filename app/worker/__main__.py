@@ -13,7 +13,7 @@ from app.core.queues import JOB_FUNCTION, QUEUES
 from app.core.redis_clients import queue_redis, rq_redis
 from app.core.requests import RequestStore
 from app.core.settings import EXIT_CONFIG
-from app.worker import models
+from app.worker import after_death, models
 from app.worker.collecting import Collector
 from app.worker.concurrent_worker import ConcurrentWorker
 from app.worker.fal_listing import FalListing
@@ -93,7 +93,9 @@ def main() -> int:
         settings = WorkerSettings.load()
         secrets = (settings.fal_key.get_secret_value(), settings.redis_password.get_secret_value())
         logs.configure(settings.log_level, secrets)
-        build(settings).work()
+        worker = build(settings)
+        after_death.leave_password(settings.redis_password.get_secret_value())
+        worker.work()
     except ConfigurationError as error:
         logging.getLogger("app.worker").error("settings: %s", error)
         return EXIT_CONFIG

@@ -20,6 +20,7 @@ from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, PUT_BACK
 
 TIMEOUT = 3.0
 """Seconds that Redis has for each answer."""
+_FILE = "redis_password"
 EXIT_CONFIG = "78"
 """Status of a worker that refused to start, perhaps since another of its name lives: it held nothing."""
 
@@ -85,9 +86,20 @@ def main() -> None:
         sys.stderr.write(f"put back {len(back)} jobs that {name} left behind\n")
 
 
+def leave_password(password: str) -> None:
+    """Leave the password of Redis where ``main`` finds it: systemd gives ``ExecStopPost=`` no credentials.
+
+    The unit's runtime directory lies in memory, is this user's alone, and is gone after ``ExecStopPost=``.
+    """
+    if directory := os.environ.get("RUNTIME_DIRECTORY"):
+        file = Path(directory) / _FILE
+        file.touch(mode=0o600)
+        file.write_text(password)
+
+
 def _password() -> str:
-    file = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / "imagebot_redis_password"
-    return file.read_text().strip() if file.is_file() else os.environ.get("IMAGEBOT_REDIS_PASSWORD", "")
+    file = Path(os.environ.get("RUNTIME_DIRECTORY", "/nonexistent")) / _FILE
+    return file.read_text() if file.is_file() else ""
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from tests.faults.vps.plan import SHORT
 from tests.faults.vps.storm import VpsStorm
 from tests.lab.lab import Lab
 
+Host = Any
+
 
 @pytest.fixture(scope="module")
 def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
@@ -33,6 +35,12 @@ def test_nothing_is_paid_for_twice(counts: dict[str, Any]) -> None:
 def test_everything_runs_afterwards_and_nothing_is_left_over(counts: dict[str, Any]) -> None:
     assert counts["not_running"] == []
     assert counts["left"] == {"queued": 0, "leased": 0, "states": {}}
+
+
+def test_what_a_killed_worker_held_was_put_back_by_its_unit(counts: dict[str, Any], vps: Host) -> None:
+    journal = vps.check_output("journalctl --output=cat --unit='imageworker@*'")
+    assert "NOAUTH" not in journal, "ExecStopPost= has no password of Redis"
+    assert "put back " in journal
 
 
 def test_it_was_a_storm(counts: dict[str, Any]) -> None:

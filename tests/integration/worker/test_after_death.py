@@ -14,10 +14,12 @@ KILLED = {"SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KIL
 
 
 def stop_post(world: World, name: str = "imageworker@1", **environment: str) -> str:
-    """Run it as systemd does, with the worker's credentials; give what it says."""
+    """Run it as systemd does, without the worker's credentials; give what it says."""
     command = [sys.executable, "-m", "app.worker.after_death"]
     settings = shipped.environment("worker", world.directory / "credentials" / name, world.environment)
-    environment = settings | {"IMAGEBOT_WORKER_NAME": name} | environment
+    del settings["CREDENTIALS_DIRECTORY"]
+    named = {"IMAGEBOT_WORKER_NAME": name, "RUNTIME_DIRECTORY": str(world.runtime_directory(name))}
+    environment = settings | named | environment
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     return done.stderr
 

@@ -133,9 +133,16 @@ class World:
         named = {key if key.startswith("TEST_") else f"IMAGEBOT_{key}": value for key, value in settings.items()}
         credentials = self.directory / "credentials" / name
         settings = shipped.environment("worker", credentials, self.environment | named)
+        settings["RUNTIME_DIRECTORY"] = str(self.runtime_directory(name))
         worker = WorkerProcess(self.directory, name, module, settings)
         self.workers.append(worker)
         return worker
+
+    def runtime_directory(self, name: str) -> Path:
+        """Return (and make) what systemd makes for a worker's unit."""
+        directory = self.directory / "run" / name
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory
 
     def serve(self, **settings: str) -> None:
         """See to it that one worker with these settings runs: the last test's, or a new one."""

@@ -131,6 +131,7 @@ def test_a_worker_has_the_limits_of_the_plan() -> None:
 def test_what_a_dead_worker_held_goes_back_before_it_starts_again() -> None:
     unit = settings(render("worker", "imageworker@.service.j2"))
     assert unit["ExecStopPost"] == ["-/opt/imagebot/current/venv/bin/python -m app.worker.after_death"]
+    assert (unit["RuntimeDirectory"], unit["RuntimeDirectoryMode"]) == (["imageworker-%i"], ["0700"])
     assert unit["RestartSec"] == ["0.5"]
 
 
