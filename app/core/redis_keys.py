@@ -56,7 +56,7 @@ def worker_name(name: str) -> str:
 
 
 def leases(queue: str) -> str:
-    """Sorted set of running executions (``job:execution``), scored by the end of the lease (Redis time, s)."""
+    """Sorted set of running executions (``job:execution``); each renewal raises the score (about Redis' time, s)."""
     return f"imagebot:leases:{queue}"
 
 

@@ -18,6 +18,8 @@ from app.core import redis_keys
 from app.core.queue_names import QUEUES
 from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, PUT_BACK
 
+SCRIPT = f"#!lua flags=allow-oom\n{PUT_BACK}"
+"""As ``app/core/redis_clients.py``, which takes long to import, has it."""
 TIMEOUT = 3.0
 """Seconds that Redis has for each answer."""
 _FILE = "redis_password"
@@ -63,7 +65,8 @@ def put_back(redis: Connection, worker_name: str) -> list[str]:
     back: list[str] = []
     for queue in QUEUES if own else ():
         keys = [f"rq:queue:{queue}", redis_keys.leases(queue), f"rq:wip:{queue}"]
-        back += redis.command("EVAL", PUT_BACK, len(keys), *keys, CRASHES_FIELD, AT_WORK_FIELD, *own)
+        pairs = [part for execution in own for part in (execution, "")]
+        back += redis.command("EVAL", SCRIPT, len(keys), *keys, CRASHES_FIELD, AT_WORK_FIELD, *pairs)
     return back
 
 

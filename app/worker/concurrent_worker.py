@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 LEASE: Final = 10.0
 """Seconds that a claim holds without a renewal."""
 BEAT: Final = 2.0
-"""Seconds between renewals, and between looks for leases that ran out."""
+"""Seconds between renewals, and between looks at everybody's leases."""
 RQ_BEAT: Final = 30.0
 """Seconds between heartbeats in RQ's own records."""
 BEAT_LATE: Final = 20.0
@@ -98,7 +98,6 @@ class ConcurrentWorker(Bookkeeper):
         self._shutdown_grace = shutdown_grace
         self._final: tuple[type[Exception], ...] = (DeadlyJobError, ForbiddenFunctionError, *final)
         self._on_failure = on_failure
-        self._lease = lease
         self._beat_every = beat
         self._blameless = blameless
         self._timed = timed
@@ -112,7 +111,6 @@ class ConcurrentWorker(Bookkeeper):
         self._slot_freed = asyncio.Event()
         self._stop_asked = asyncio.Event()
         self._beaten_at = math.inf
-        self._reap_from = 0.0  # monotonic time before which a lease that ran out may be Redis' fault
 
     # -- the worker's life --------------------------------------------------------------------------------------
 
@@ -213,7 +211,7 @@ class ConcurrentWorker(Bookkeeper):
                 async with asyncio.timeout(BEAT_LATE / 2):
                     await self._beat()
             except (*REDIS_AWAY, TimeoutError):
-                self._reap_from = time.monotonic() + self._lease
+                self._leases.begin_watch_anew()
             except Exception:
                 log.exception("a beat failed")
             check_cancelled()
@@ -226,22 +224,13 @@ class ConcurrentWorker(Bookkeeper):
         for running in list(self._running.values()):
             if running.lease.execution in lost:
                 running.cancel(Ending.LOST)
-        if not self._stop_asked.is_set() and time.monotonic() >= self._reap_from:
-            await self._reap()
+        if not self._stop_asked.is_set() and (back := await self._leases.reap()):
+            log.warning("took back %d jobs of workers that are gone", len(back))
         waiting = [await self._redis.llen(queue.key) for queue in self.queues]
         queues = ", ".join(
             f"{name} {count}" for name, count in zip(self.queue_names(), waiting, strict=True) if count
         )
         sd_notify.notify(f"STATUS={len(self._running)}/{self._concurrency} jobs" + (f", {queues}" if queues else ""))
-
-    async def _reap(self) -> None:
-        """Take back the jobs of dead workers, unless Redis is too young to know who is alive."""
-        server = await self._redis.info("server")
-        if server["uptime_in_seconds"] <= self._lease:
-            return
-        back = await self._leases.reap()
-        if back:
-            log.warning("took back %d jobs of workers that are gone", len(back))
 
     async def _tell_on(self) -> None:
         """Keep RQ's records. Apart from the beats, since RQ's code may be busy with a slow callback."""
@@ -272,7 +261,7 @@ class ConcurrentWorker(Bookkeeper):
 
     async def _until_redis_answers(self, call: Callable[[], Awaitable[Any]]) -> Any:
         def waiting() -> None:
-            self._reap_from = time.monotonic() + self._lease
+            self._leases.begin_watch_anew()
             if not self._stop_asked.is_set():
                 sd_notify.notify("STATUS=waiting for Redis", "EXTEND_TIMEOUT_USEC=60000000")
 

@@ -1,14 +1,15 @@
 """Claims and leases: who works on which job, decided in Redis and nowhere else.
 
 A claim is one script: the job leaves its queue, its lease begins, and RQ's registries learn of the execution, all at
-once; there is no instant in which a job is only in some process's memory. A lease that is not renewed runs out by
-Redis' own clock, and any worker then puts the job back at the head of its queue.
+once; there is no instant in which a job is only in some process's memory. A lease that nobody renews is noticed by
+the other workers (``app/worker/lease_watch.py``), and one of them puts the job back at the head of its queue.
 
 RQ's own lease (the score in ``rq:wip:*``) is set far ahead on purpose: its cleanup, which ``rq info`` and exporters
 run too, puts one job into the queue twice when it runs twice at a time, and fails jobs that have no retries left.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -21,6 +22,8 @@ from rq.suspension import WORKERS_SUSPENDED
 from rq.utils import now, utcformat
 
 from app.core import pause, redis_keys
+from app.core.redis_clients import script
+from app.worker.lease_watch import LeaseWatch
 from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, KEYS, PUT_BACK
 
 RQ_LEASE: Final = 24 * 3600
@@ -80,15 +83,17 @@ return {free > 0 and 'claimed' or 'full', unpack(claimed)}
 )
 
 # KEYS: lease sets. ARGV: lease s, time to live of RQ's record of an execution s, pairs of set's number and execution.
-# Returns the executions whose lease is gone.
+# Returns the executions whose lease is gone. A renewal raises the score, even if the clock has stepped back: one that
+# stands still is a dead worker's.
 _RENEW: Final = (
     KEYS
     + """
 local at, lost = seconds(), {}
 for i = 3, #ARGV, 2 do
   local key, composite = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
-  if redis.call('ZSCORE', key, composite) then
-    redis.call('ZADD', key, 'XX', at + tonumber(ARGV[1]), composite)
+  local score = redis.call('ZSCORE', key, composite)
+  if score then
+    redis.call('ZADD', key, 'XX', string.format('%.17g', math.max(at + ARGV[1], score + 0.001)), composite)
     if redis.call('TTL', execution_key(composite)) < ARGV[2] * 0.75 then
       redis.call('HSET', execution_key(composite), 'last_heartbeat', at)
       redis.call('EXPIRE', execution_key(composite), ARGV[2])
@@ -121,7 +126,14 @@ class Leases:
     """The claims of one worker on ``queues`` (priority order), through a client that answers bytes."""
 
     def __init__(
-        self, redis: Redis, worker_name: str, queues: Sequence[str], lease: float, *, blameless: bool = False
+        self,
+        redis: Redis,
+        worker_name: str,
+        queues: Sequence[str],
+        lease: float,
+        *,
+        blameless: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``blameless``: a claimed job is not to blame for its worker's death until it says that it is at work."""
         self._redis = redis
@@ -133,9 +145,10 @@ class Leases:
         self._sets = [redis_keys.leases(name) for name in queues]
         self._registries = [StartedJobRegistry.key_template.format(name) for name in queues]
         self._executions = WORKER_EXECUTIONS_KEY_TEMPLATE.format(worker_name)
-        self._claim = redis.register_script(_CLAIM)
-        self._renew = redis.register_script(_RENEW)
-        self._put_back = redis.register_script(PUT_BACK)
+        self._watch = LeaseWatch(lease, clock)
+        self._claim = script(redis, _CLAIM)
+        self._renew = script(redis, _RENEW)
+        self._put_back = script(redis, PUT_BACK)
 
     async def claim(self, slots: int, cap: int, low_share: int) -> tuple[str, list[Claim]]:
         """Take up to ``slots`` jobs, as long as no more than ``cap`` leases are held by all workers together.
@@ -180,7 +193,8 @@ class Leases:
 
         ``blame``: the worker died of one of them, perhaps, rather than handing them back.
         """
-        own = [member.decode() for member in cast(set[bytes], await self._redis.smembers(self._executions))]
+        members = cast(set[bytes], await self._redis.smembers(self._executions))
+        own = {member.decode(): "" for member in members}
         if not own:
             return []
         field = CRASHES_FIELD if blame else ""
@@ -190,18 +204,40 @@ class Leases:
         """Put some jobs back, at the heads of their queues and in the old order; return their ids."""
         ids = []
         for queue in self._queues:
-            if own := [claim.composite for claim in claims if claim.queue == queue]:
+            if own := {claim.composite: "" for claim in claims if claim.queue == queue}:
                 ids += await self._return(queue, "", own)
         return ids
 
     async def reap(self) -> list[str]:
-        """Put back the jobs of workers that stopped renewing their leases."""
-        return [job_id for queue in self._queues for job_id in await self._return(queue, CRASHES_FIELD, [])]
+        """Look at all leases, and put back the jobs of workers that have stopped renewing theirs.
 
-    async def _return(self, queue: str, crashes_field: str, executions: list[str]) -> list[str]:
+        To be called often: whoever does not look for half a lease begins its watch anew.
+        """
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for key in self._sets:
+                    pipeline.zrange(key, 0, -1, withscores=True)
+                answers = await pipeline.execute()
+        except BaseException:
+            self._watch.begin_anew()
+            raise
+        scores = [{execution.decode(): score for execution, score in answer} for answer in answers]
+        dead = self._watch.dead({execution: score for in_queue in scores for execution, score in in_queue.items()})
+        ids = []
+        for queue, in_queue in zip(self._queues, scores, strict=True):
+            if gone := {execution: repr(in_queue[execution]) for execution in dead if execution in in_queue}:
+                ids += await self._return(queue, CRASHES_FIELD, gone)
+        return ids
+
+    def begin_watch_anew(self) -> None:
+        """Hold nobody for dead that could not renew a lease: Redis was away."""
+        self._watch.begin_anew()
+
+    async def _return(self, queue: str, crashes_field: str, executions: Mapping[str, str]) -> list[str]:
+        """``executions``: with the score that the lease must still have, or ''."""
         number = self._queues.index(queue)
         ids = await self._put_back(
             keys=[self._lists[number], self._sets[number], self._registries[number]],
-            args=[crashes_field, AT_WORK_FIELD, *executions],
+            args=[crashes_field, AT_WORK_FIELD, *(part for pair in executions.items() for part in pair)],
         )
         return [job_id.decode() for job_id in ids]

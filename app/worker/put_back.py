@@ -14,16 +14,17 @@ local function seconds() local t = redis.call('TIME'); return tonumber(t[1]) + t
 """
 
 # KEYS: queue, lease set, registry. ARGV: field that counts crashes ('' = nobody is to blame), field that says a job
-# was at work, executions... (none: those whose lease has run out). Returns the ids that are queued again, oldest
-# first. A lease ends in the transaction that records a job's outcome; so a job whose lease stands has none.
+# was at work, then pairs: an execution, and the score that its lease must still have ('' = any). Returns the ids that
+# are queued again, oldest first. A lease ends in the transaction that records a job's outcome; so a job whose lease
+# stands has none.
 PUT_BACK: Final = (
     KEYS
     + """
-local executions = {unpack(ARGV, 3)}
-if #executions == 0 then executions = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', seconds(), 'LIMIT', 0, 100) end
 local found = {}
-for _, composite in ipairs(executions) do
-  if redis.call('ZREM', KEYS[2], composite) == 1 then
+for i = 3, #ARGV, 2 do
+  local composite, score = ARGV[i], redis.call('ZSCORE', KEYS[2], ARGV[i])
+  if score and (ARGV[i + 1] == '' or tonumber(score) == tonumber(ARGV[i + 1])) then
+    redis.call('ZREM', KEYS[2], composite)
     local id, ex = string.match(composite, '^(.+):([^:]+)$')
     local record = redis.call('HMGET', execution_key(composite), 'worker_name', 'created_at', ARGV[2])
     redis.call('ZREM', KEYS[3], composite)

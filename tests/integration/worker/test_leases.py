@@ -19,6 +19,9 @@ from tests.support.redis_server import RedisServer
 
 QUEUES = ("high", "normal", "low")
 NO_CAP = 1_000
+LEASE = 60.0
+LOOK = 20.0
+HOUR = 3600.0
 
 
 class Scene:
@@ -28,11 +31,12 @@ class Scene:
         self.rq = BlockingRedis.from_url(url)
         self.redis = redis
         self.bytes = Redis.from_url(url)
+        self.seconds = 0.0  # by the workers' own clock
         self.anna = self.worker("anna")
         self.boris = self.worker("boris")
 
-    def worker(self, name: str, lease: float = 60.0) -> Leases:
-        return Leases(self.bytes, name, QUEUES, lease)
+    def worker(self, name: str) -> Leases:
+        return Leases(self.bytes, name, QUEUES, LEASE, clock=lambda: self.seconds)
 
     def enqueue(self, queue: str, *ids: str) -> None:
         for job_id in ids:
@@ -50,9 +54,23 @@ class Scene:
     async def crashes(self, job_id: str) -> int:
         return int(await self.redis.hget(f"rq:job:{job_id}", CRASHES_FIELD) or 0)
 
-    async def expire(self, claim: Claim) -> None:
-        """Let a lease run out, by Redis' clock."""
-        await self.redis.zadd(redis_keys.leases(claim.queue), {claim.composite: 1})
+    async def watch(self, leases: Leases, seconds: float, *renewed: Claim) -> list[str]:
+        """Let a worker look at all leases for so long, while others are renewed; give what it puts back."""
+        back = await leases.reap()
+        for _ in range(int(seconds / LOOK)):
+            self.seconds += LOOK
+            assert await self.anna.renew(renewed) == set()
+            back += await leases.reap()
+        return back
+
+    async def step_clock(self, seconds: float) -> None:
+        """Leave the leases' ends where Redis' clock, stepping, would have left them relative to it."""
+        for queue in QUEUES:
+            for execution in await self.redis.zrange(redis_keys.leases(queue), 0, -1):
+                await self.redis.zincrby(redis_keys.leases(queue), -seconds, str(execution))
+
+    async def score(self, claim: Claim) -> float:
+        return float(await self.redis.zscore(redis_keys.leases(claim.queue), claim.composite) or 0)
 
     def status(self, job_id: str) -> str:
         return str(Job.fetch(job_id, self.rq, JSONSerializer).get_status().value)
@@ -132,10 +150,7 @@ async def test_ids_without_a_queued_job_are_dropped(scene: Scene) -> None:
 async def test_a_renewal_extends_and_tells_what_is_lost(scene: Scene) -> None:
     scene.enqueue("normal", "kept", "lost")
     kept, lost = (await scene.anna.claim(2, NO_CAP, 0))[1]
-    await scene.expire(kept)
-    await scene.expire(lost)
-    assert await scene.anna.renew([kept]) == set()
-    assert await scene.boris.reap() == ["lost"]
+    assert await scene.watch(scene.boris, LEASE, kept) == ["lost"]
     assert await scene.anna.renew([kept, lost]) == {lost.composite}
 
 
@@ -152,16 +167,66 @@ async def test_what_is_put_back_goes_to_the_head_in_the_old_order_and_nobody_is_
     assert await scene.redis.keys("rq:execution:*") == []
 
 
-async def test_the_jobs_of_the_dead_go_back_when_their_leases_run_out(scene: Scene) -> None:
+async def test_the_jobs_of_the_dead_go_back_when_their_leases_have_not_moved_for_their_length(scene: Scene) -> None:
     scene.enqueue("normal", *"abc")
-    first, second, _ = (await scene.anna.claim(3, NO_CAP, 0))[1]
-    assert await scene.boris.reap() == []
-    await scene.expire(second)
-    await scene.expire(first)
-    assert await scene.boris.reap() == ["a", "b"]
-    assert await scene.boris.reap() == []
+    living = (await scene.anna.claim(3, NO_CAP, 0))[1][2]
+    assert await scene.watch(scene.boris, LEASE - LOOK, living) == []
+    assert await scene.watch(scene.boris, LOOK, living) == ["a", "b"]
+    assert await scene.watch(scene.boris, LEASE, living) == []
     assert await scene.queued("normal") == ["a", "b"]
     assert await scene.crashes("a") == 1
+
+
+@pytest.mark.parametrize("step", [14.0, HOUR, -HOUR])
+async def test_a_step_of_redis_clock_gives_no_living_workers_job_away_and_keeps_no_dead_ones(
+    scene: Scene, step: float
+) -> None:
+    scene.enqueue("normal", "living", "dead")
+    living, _ = (await scene.anna.claim(2, NO_CAP, 0))[1]
+    assert await scene.boris.reap() == []
+    await scene.step_clock(step)
+    assert await scene.watch(scene.boris, LEASE - LOOK, living) == []
+    assert await scene.watch(scene.boris, LOOK, living) == ["dead"]
+    assert scene.status("living") == "started"
+
+
+async def test_a_renewal_moves_a_lease_whatever_redis_clock_says(scene: Scene) -> None:
+    scene.enqueue("normal", "j")
+    [claim] = (await scene.anna.claim(1, NO_CAP, 0))[1]
+    await scene.step_clock(-HOUR)
+    for _ in range(3):
+        before = await scene.score(claim)
+        assert await scene.anna.renew([claim]) == set()
+        assert await scene.score(claim) > before
+
+
+async def test_after_a_stall_or_an_outage_of_redis_the_watch_begins_anew(scene: Scene) -> None:
+    """Nobody could renew meanwhile."""
+    scene.enqueue("normal", "j")
+    await scene.claim(scene.anna, 1)
+    assert await scene.watch(scene.boris, LEASE - LOOK) == []
+    scene.seconds += LEASE  # no answer for so long
+    assert await scene.watch(scene.boris, LEASE - LOOK) == []
+    await scene.redis.client_pause(1000)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await scene.boris.reap()
+    await scene.redis.client_unpause()
+    assert await scene.watch(scene.boris, LEASE - LOOK) == []
+    assert await scene.watch(scene.boris, LOOK) == ["j"]
+
+
+async def test_a_lease_renewed_just_before_it_would_be_taken_is_left_alone(scene: Scene) -> None:
+    """The renewal comes between the other's look and its taking."""
+    scene.enqueue("normal", "j")
+    [claim] = (await scene.anna.claim(1, NO_CAP, 0))[1]
+    await asyncio.gather(scene.anna.renew([claim]), scene.boris.reap())  # two connections, and the script is known
+    await scene.watch(scene.boris, LEASE - LOOK)
+    scene.seconds += LOOK
+    back, lost = await asyncio.gather(scene.boris.reap(), scene.anna.renew([claim]))
+    assert not back
+    assert not lost
+    assert scene.status("j") == "started"
 
 
 async def test_a_restarted_worker_takes_its_own_back_at_once(scene: Scene) -> None:
@@ -232,9 +297,8 @@ async def test_rq_cleaning_up_twice_at_a_time_duplicates_nothing(scene: Scene) -
     scene.enqueue("normal", *jobs)
     cleaning = [asyncio.create_task(asyncio.to_thread(clean_up)) for _ in range(2)]
     for _ in range(10):
-        for claim in (await scene.anna.claim(20, NO_CAP, 0))[1]:
-            await scene.expire(claim)
-        assert await scene.boris.reap() == jobs
+        await scene.claim(scene.anna, 20)
+        assert await scene.watch(scene.boris, LEASE) == jobs
     await asyncio.gather(*cleaning)
     assert await scene.claim(scene.anna, 100) == jobs
     assert await scene.queued("normal") == []

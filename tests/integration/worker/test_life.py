@@ -2,6 +2,7 @@
 
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,26 @@ def test_a_zombie_does_not_disturb_who_has_taken_its_jobs(world: World) -> None:
     zombie.until_logged("lost")
     world.assert_each_done_once(ids)
     assert zombie.stop() == 0
+    world.assert_each_done_once(ids)
+
+
+@pytest.mark.parametrize("step", [14.0, 3600.0, -3600.0])
+def test_a_step_of_redis_clock_moves_no_living_workers_jobs_and_a_dead_ones_all_the_same(
+    world: World, step: float
+) -> None:
+    first = world.worker().until_ready()
+    ids = world.orders(4, SLOW)
+    for request_id in ids:
+        world.until_state(request_id, RequestState.SUBMITTED)
+    second = world.worker("imageworker@2").until_ready()
+    for _ in range(5):
+        left = set(world.step_redis_clock(step).items())
+        wait_until(partial(lambda left: not left & set(world.leases().items()), left), "all leases are renewed")
+    assert "took back" not in second.log()
+    world.step_redis_clock(step)
+    first.kill()
+    second.until_logged("took back 4 jobs of workers that are gone")
+    world.until_ended(ids)
     world.assert_each_done_once(ids)
 
 

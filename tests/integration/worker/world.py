@@ -242,6 +242,18 @@ class World:
 
         assert asyncio.run(run()) == [request_id]
 
+    def leases(self) -> dict[str, float]:
+        """The leases that stand, and their scores."""
+        found: Any = self.redis.zrange(redis_keys.leases(queues.QUEUE), 0, -1, withscores=True)
+        return dict(found)
+
+    def step_redis_clock(self, seconds: float) -> dict[str, float]:
+        """Leave the leases' ends where Redis' clock, stepping, would have left them relative to it; give these."""
+        key = redis_keys.leases(queues.QUEUE)
+        for lease in self.leases():
+            self.redis.zincrby(key, -seconds, lease)
+        return self.leases()
+
     def pause(self) -> Pause:
         """The pause that stands."""
         pause = self._with_redis(lambda redis: Pauses(redis).current())
