@@ -8,6 +8,7 @@ import pytest
 from app.core.requests import RequestState
 from tests.integration.worker.world import ROOT, World
 from tests.support import shipped
+from tests.support.waiting import wait_until
 
 SLOW = "a slow fox [sim:latency=60]"
 KILLED = {"SERVICE_RESULT": "signal", "EXIT_CODE": "killed", "EXIT_STATUS": "KILL"}
@@ -38,6 +39,7 @@ def test_after_a_crash_the_jobs_are_at_the_heads_of_their_queues_at_once(world: 
     waiting = world.order()
     other = world.worker("imageworker@2", WORKER_CONCURRENCY="1")
     world.until_state(waiting, RequestState.DONE)
+    wait_until(lambda: world.redis.zcard("imagebot:leases:img_queue") == 3, "its lease ends")
     world.workers[0].kill()
     other.kill(19)  # SIGSTOP: nobody else puts anything back
     assert stop_post(world, **KILLED) == "put back 3 jobs that imageworker@1 left behind\n"
