@@ -105,6 +105,10 @@ def alert(kind: str, day: str) -> str:
     return f"imagebot:alert:{kind}:{day}"
 
 
+OPEN_REQUESTS: Final = "imagebot:open-requests"
+"""Sorted set of everybody's requests that have not ended, scored by when they were made (Unix s)."""
+
+
 def open_requests(user_id: int | str) -> str:
     """Sorted set of a person's requests that have not ended, scored by when they were made (Unix s)."""
     return f"imagebot:open:{user_id}"

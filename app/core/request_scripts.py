@@ -78,7 +78,10 @@ if redis.call('SISMEMBER', '{redis_keys.BANNED}', user) == 1 then return {{'bann
 local function create(state, ...)
   redis.call('HSET', record, 'id', id, 'request', request, 'user', user, 'day', day, 'state', state, ...)
   if batch ~= '' then redis.call('HSET', record, 'batch', batch) end
-  if state ~= 'done' then redis.call('ZADD', open_of(user, batch), at, id) end
+  if state ~= 'done' then
+    redis.call('ZADD', open_of(user, batch), at, id)
+    redis.call('ZADD', '{redis_keys.OPEN_REQUESTS}', at, id)
+  end
 end
 
 leader = cache_key ~= '' and redis.call('GET', in_flight(cache_key))
@@ -142,6 +145,7 @@ local function settle(id, left, state, reason)
   local user, day, cost, cache_key, batch, fal, leader = unpack(
     redis.call('HMGET', record, 'user', 'day', 'cost', 'cache_key', 'batch', 'fal', 'joined_to'))
   redis.call('EXPIRE', record, {ENDED_TTL})
+  redis.call('ZREM', '{redis_keys.OPEN_REQUESTS}', id)
   if not user then return end
   redis.call('ZREM', open_of(user, batch), id)
   local unasked = (not fal or fal == '') and left ~= 'submitting'

@@ -281,3 +281,22 @@ async def test_telegram_s_names_of_the_pictures_are_kept(office: Office) -> None
     record = await office.store.load("r")
     assert record
     assert record.file_ids == ("file-1",)
+
+
+# -- who has not ended ----------------------------------------------------------------------------------------------
+
+
+async def test_all_open_requests_stand_in_one_set_until_they_end(office: Office) -> None:
+    await office.admit("leader", cache_key="same")
+    await office.admit("joined", 2, cache_key="same")
+    await office.admit("of-a-batch", 3, batch="b")
+    await office.admit("known", 3, known=Result(("known.jpg",), ()))
+    await office.admit("cancelled", 3)
+    everybody = await office.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1, withscores=True)
+    assert sorted(request_id for request_id, _ in everybody) == ["cancelled", "joined", "leader", "of-a-batch"]
+    assert [score for _, score in everybody] == sorted(score for _, score in everybody)
+    await office.store.cancel("cancelled")
+    await office.store.fail("of-a-batch", FailureReason.INTERNAL)
+    assert await office.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1) == ["leader", "joined"]
+    await office.finish("leader")
+    assert not await office.redis.exists(redis_keys.OPEN_REQUESTS)
