@@ -1,12 +1,14 @@
 """The queues, in the order in which workers serve them, and how a request gets into one."""
 
+import contextlib
 from typing import Final
 
 from redis import Redis
 from rq import Queue, Retry
 from rq.command import send_stop_job_command
 from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
-from rq.job import Job, JobStatus
+from rq.job import Job
+from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
 from app.core import redis_keys
@@ -25,6 +27,21 @@ FAILURE_TTL: Final = 7 * 24 * 3600
 """Seconds that RQ keeps a failed job."""
 RETRY_AFTER: Final = (2, 10, 30)
 """Seconds before each repetition of a job that broke unexpectedly (what the job handles itself is never repeated)."""
+
+
+# KEYS: job, the request's record. ARGV: id, seconds that a job which is just being moved is kept.
+# Returns the job's status.
+_DROP: Final = f"""#!lua flags=allow-oom
+local status, queue = unpack(redis.call('HMGET', KEYS[1], 'status', 'origin'))
+local fal, submits = unpack(redis.call('HMGET', KEYS[2], 'fal', 'submits'))
+local with_fal = fal and fal ~= '' or tonumber(submits or 0) > 0
+if (status == 'queued' or status == 'scheduled') and not with_fal then
+  local waited = redis.call('LREM', '{Queue.redis_queue_namespace_prefix}' .. (queue or ''), 0, ARGV[1])
+               + redis.call('ZREM', '{ScheduledJobRegistry.key_template.format("")}' .. (queue or ''), ARGV[1])
+  if waited > 0 then redis.call('DEL', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+end
+return status
+"""
 
 
 def enqueue(redis: Redis, request_id: str, queue: str = QUEUE) -> bool:
@@ -51,23 +68,13 @@ def enqueue(redis: Redis, request_id: str, queue: str = QUEUE) -> bool:
 
 
 def stop(redis: Redis, request_id: str) -> None:
-    """Take a cancelled request's job out of its queue, or tell the worker that runs it to stop.
+    """Take a cancelled request's job out of Redis, or tell the worker that runs it to stop.
 
     Only spares work: the request's record decides what becomes of it (``RequestStore.cancel``), so that it does not
     matter if the job moves on, or ends, in this very moment. A queued job that fal has, or may have, stays in its
     queue: whoever takes it tells fal.
     """
-    try:
-        job = Job.fetch(request_id, connection=redis, serializer=JSONSerializer)
-        if job.get_status() is JobStatus.STARTED:
+    keys = [Job.redis_job_namespace_prefix + request_id, redis_keys.request(request_id)]
+    if redis.register_script(_DROP)(keys=keys, args=[request_id, RESULT_TTL]) == b"started":
+        with contextlib.suppress(NoSuchJobError, InvalidJobOperation):
             send_stop_job_command(redis, request_id, serializer=JSONSerializer)
-        elif job.get_status() in {JobStatus.QUEUED, JobStatus.SCHEDULED} and not fal_has(redis, request_id):
-            job.cancel()
-    except (NoSuchJobError, InvalidJobOperation):
-        pass
-
-
-def fal_has(redis: Redis, request_id: str) -> bool:
-    """Tell whether fal has, or may have, a request."""
-    fal, submits = redis.hmget(redis_keys.request(request_id), "fal", "submits")
-    return bool(fal) or int(submits or 0) > 0

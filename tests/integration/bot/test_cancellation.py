@@ -1,10 +1,15 @@
 """Cancelling, with a real Redis and RQ."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.utils import now
 
 from app.bot.orders.cancellation import Cancellation, Cancelled
 from app.core import queues
@@ -29,6 +34,14 @@ class Hall:
         request = ImageRequest(request_id, user_id, user_id, "en", Operation.CREATE, "a fox", cache_key=cache_key)
         if (await Admission(self.redis).admit(request)).to_queue:
             queues.enqueue(self.rq, request_id)
+
+    async def schedule(self, request_id: str) -> None:
+        """Let a job wait for its repetition, as RQ does after a failure."""
+        job = Job.fetch(request_id, self.rq, JSONSerializer)
+        queue = Queue(job.origin, connection=self.rq, serializer=JSONSerializer)
+        queue.remove(request_id)
+        job.set_status(JobStatus.SCHEDULED)
+        queue.scheduled_job_registry.schedule(job, now() + timedelta(seconds=30))
 
     async def queued(self) -> list[str]:
         """What waits in the queue."""
@@ -93,3 +106,24 @@ async def test_all_of_one_person_s_are_cancelled_together(hall: Hall) -> None:
     assert await hall.cancel.all(ANNA) == 2
     assert await hall.cancel.all(ANNA) == 0
     assert await hall.queued() == ["u2"]
+
+
+async def test_jobs_of_cancelled_requests_leave_nothing_behind(hall: Hall) -> None:
+    for number in range(50):
+        request = ImageRequest(
+            f"b-{number}", ANNA, ANNA, "en", Operation.CREATE, "a fox", batch="b", queue=queues.QUEUE_LOW
+        )
+        await Admission(hall.redis).admit(request)
+        queues.enqueue(hall.rq, request.id, request.queue)
+    await hall.schedule("b-48")
+    assert await hall.cancel.all(ANNA) == 50
+    assert await hall.redis.keys("rq:job:*") == []
+    assert await hall.redis.keys("rq:canceled:*") == []
+    assert [key for key in await hall.redis.keys("rq:*") if key != "rq:queues"] == []
+
+
+async def test_a_job_that_is_just_being_moved_is_kept_for_a_while_only(hall: Hall) -> None:
+    await hall.queue("u1", ANNA)
+    await hall.redis.delete("rq:queue:img_queue")
+    assert await hall.cancel("u1", ANNA) is Cancelled.DONE
+    assert 0 < await hall.redis.ttl("rq:job:u1") <= queues.RESULT_TTL

@@ -292,7 +292,7 @@ async def test_all_open_requests_stand_in_one_set_until_they_end(office: Office)
     await office.admit("of-a-batch", 3, batch="b")
     await office.admit("known", 3, known=Result(("known.jpg",), ()))
     await office.admit("cancelled", 3)
-    everybody = await office.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1, withscores=True)
+    everybody: Any = await office.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1, withscores=True)
     assert sorted(request_id for request_id, _ in everybody) == ["cancelled", "joined", "leader", "of-a-batch"]
     assert [score for _, score in everybody] == sorted(score for _, score in everybody)
     await office.store.cancel("cancelled")
