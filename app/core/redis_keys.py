@@ -35,6 +35,13 @@ USERS: Final = "imagebot:users"
 """Sorted set of everybody who has written to the bot, scored by when they last did (Unix s)."""
 
 
+SUSPECTS: Final = "imagebot:sweeper:suspects"
+"""Sorted set of open requests in nobody's hands, scored by when that was first seen (``app/worker/sweeper.py``)."""
+
+SWEEPER_TURN: Final = "imagebot:sweeper:turn"
+"""Stands from one sweep until the next is due."""
+
+
 BROADCAST: Final = "imagebot:broadcast"
 """Hash of the broadcast that is under way, or was last (see ``app/bot/people/broadcast.py``)."""
 

@@ -99,7 +99,15 @@ if known_media ~= '' then
   emit('done', id)
   return {{'done', 0}}
 end
-if batch == '' and redis.call('ZCARD', open_of(user)) >= tonumber(open_max) then return {{'open', 0}} end
+if batch == '' and redis.call('ZCARD', open_of(user)) >= tonumber(open_max) then
+  local open = 0
+  for _, other in ipairs(redis.call('ZRANGE', open_of(user), 0, -1)) do
+    -- One that is lost must not lock its owner out.
+    if redis.call('EXISTS', record_of(other)) == 1 then open = open + 1
+    else redis.call('ZREM', open_of(user), other) end
+  end
+  if open >= tonumber(open_max) then return {{'open', 0}} end
+end
 local as = ({{queued = 'queued', submitting = 'queued', submitted = 'submitted', stored = 'submitted'}})[leads or '']
 if as and (leads ~= 'queued' or tonumber(leads_rank) <= tonumber(rank)) then
   create(as, 'joined_to', leader)

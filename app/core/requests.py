@@ -12,6 +12,7 @@ once, or not at all::
 """
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,8 @@ from app.core.errors import FailureReason, ImagebotError
 from app.core.events import EventType
 from app.core.operations import Operation
 from app.core.redis_clients import script
+
+log = logging.getLogger(__name__)
 
 
 class RequestState(StrEnum):
@@ -133,6 +136,8 @@ class RequestRecord:
     model_failures: int = 0
     deadline: float = 0.0
     payload: dict[str, Any] | None = None
+    readable: bool = True
+    """False: only whose it is, and where it stands, could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,9 +298,22 @@ def _reason(text: str) -> FailureReason | None:
 
 
 def _read(data: dict[str, str]) -> RequestRecord | None:
-    """Return what a record's hash says, or None if it is not one."""
-    if "request" not in data:
+    """Return what a record's hash says, or None if not even whose it is can be read."""
+    if not {"request", "user"} & data.keys():
         return None
+    try:
+        return _whole(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        log.error("request %s: its record can't be read: %s", data.get("id"), type(error).__name__)
+    try:
+        user = int(data["user"])  # in a private chat it is the chat too
+        remains = ImageRequest(data["id"], user, user, "", Operation.CREATE)
+        return RequestRecord(remains, RequestState(data["state"]), reason=FailureReason.INTERNAL, readable=False)
+    except (ValueError, KeyError):
+        return None
+
+
+def _whole(data: dict[str, str]) -> RequestRecord:
     return RequestRecord(
         request=ImageRequest.from_json(data["request"]),
         state=RequestState(data["state"]),

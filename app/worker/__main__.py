@@ -25,6 +25,7 @@ from app.worker.patience import Patience
 from app.worker.request_cap import RequestCap
 from app.worker.settings import WorkerSettings
 from app.worker.submits import Submitter
+from app.worker.sweeper import Sweeper
 
 
 def build(settings: WorkerSettings) -> ConcurrentWorker:
@@ -69,10 +70,11 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         random=random,
     )
     image_worker = ImageWorker(store=store, fal=fal, patience=patience, submitter=submitter, collector=collector)
+    connection = rq_redis(settings)
     return ConcurrentWorker(
         QUEUES,
         settings.worker_name,
-        rq_redis(settings),
+        connection,
         queue_redis(settings, decode_responses=False),
         {JOB_FUNCTION: image_worker.make_image},
         concurrency=settings.worker_concurrency,
@@ -83,6 +85,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         blameless=True,
         timed=False,
         on_failure=image_worker.fail,
+        chores=(Sweeper(redis, connection, store).run,),
     )
 
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -88,8 +88,12 @@ class ConcurrentWorker(Bookkeeper):
         on_failure: Callable[[str, Exception], Awaitable[None]] | None = None,
         lease: float = LEASE,
         beat: float = BEAT,
+        chores: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
-        """``redis`` is a client that answers bytes, used from the event loop; ``connection`` is RQ's own."""
+        """``redis`` is a client that answers bytes, used from the event loop; ``connection`` is RQ's own.
+
+        ``chores`` never end; they run beside the jobs until the worker stops.
+        """
         super().__init__(queues, name, connection, functions)
         self._redis = redis
         self._concurrency = concurrency
@@ -99,6 +103,7 @@ class ConcurrentWorker(Bookkeeper):
         self._final: tuple[type[Exception], ...] = (DeadlyJobError, ForbiddenFunctionError, *final)
         self._on_failure = on_failure
         self._beat_every = beat
+        self._chores = chores
         self._blameless = blameless
         self._timed = timed
         self._leases = Leases(redis, name, queues, lease, blameless=blameless)
@@ -167,6 +172,8 @@ class ConcurrentWorker(Bookkeeper):
             group.create_task(self._beat_on())
             group.create_task(self._tell_on())
             group.create_task(self._serve())
+            for chore in self._chores:
+                group.create_task(chore())
 
     async def _register(self) -> None:
         back = await self._leases.put_back_own(blame=True)

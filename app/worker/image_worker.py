@@ -77,6 +77,8 @@ class ImageWorker:
         record = await until_answered(partial(self.store.load, request_id))
         if record is None:
             raise RequestFailedError(FailureReason.INTERNAL, "the request's record is gone")
+        if not record.readable and not record.state.is_terminal:
+            raise RequestFailedError(FailureReason.INTERNAL, "the request's record can't be read")
         return record
 
     async def _go_on(self, record: RequestRecord, lease: Lease) -> None:

@@ -22,7 +22,7 @@ from app.core.media import MediaStore
 from app.core.redis_clients import queue_redis, rq_redis
 from app.core.requests import RequestStore
 from app.worker import __main__ as entry
-from app.worker import patience, submits
+from app.worker import patience, submits, sweeper
 from app.worker.concurrent_worker import ConcurrentWorker
 from app.worker.executions import Running
 from app.worker.fal_queue import FalQueue
@@ -36,6 +36,8 @@ QUICKER = (
     (submits, "ABSENT_AFTER", 4.0),
     (patience, "DOUBT", 2.0),
     (patience, "BACKOFF_MAX", 0.5),
+    (sweeper, "SWEEP_EVERY", 0.5),
+    (sweeper, "HEAL_AFTER", 3.0),
 )
 """What the tests do not wait for as long as people do: module, constant, seconds."""
 PLAIN_QUEUES = ("plain", "plain_low")

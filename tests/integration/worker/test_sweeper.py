@@ -1,0 +1,142 @@
+"""What a bug or a hand left behind is healed, and counted; what crashes leave behind needs no healing."""
+
+import pytest
+from rq.job import JobStatus
+
+from app.core import queues, redis_keys
+from app.core.errors import FailureReason
+from app.core.requests import RequestState
+from app.worker.sweeper import ENDED, FORGOTTEN, HEALS_MAX, REQUEUED
+from tests.integration.worker.world import World
+from tests.support.waiting import wait_until
+
+SLOW = "a slow fox [sim:latency=60]"
+
+
+def healed(world: World) -> dict[str, int]:
+    """The counters of what was healed that are not 0."""
+    counters = world.redis.hgetall(redis_keys.COUNTERS)
+    return {str(name): int(count) for name, count in counters.items() if str(name).startswith("healed")}
+
+
+def until_healed(world: World, **counts: int) -> None:
+    wait_until(lambda: healed(world) == counts, f"{counts}")
+
+
+def assert_nothing_is_open(world: World) -> None:
+    assert [world.redis.zcard(key) for key in (redis_keys.OPEN_REQUESTS, redis_keys.SUSPECTS)] == [0, 0]
+    assert world.redis.zcard(redis_keys.open_requests(7)) == 0
+    world.assert_nothing_left()
+
+
+def test_an_emptied_queue_is_filled_again(world: World) -> None:
+    ids = world.orders(3)
+    world.run_rq("empty", "img_queue")
+    assert not world.redis.keys("rq:job:*")
+    world.worker()
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
+    assert healed(world) == {REQUEUED: 3}
+    assert_nothing_is_open(world)
+
+
+def test_a_job_whose_hash_is_gone_is_made_anew(world: World) -> None:
+    request = world.order()
+    world.redis.delete(f"rq:job:{request}")
+    world.worker()
+    world.until_ended([request])
+    world.assert_each_done_once([request])
+    assert healed(world) == {REQUEUED: 1}
+
+
+def test_a_job_that_rq_takes_for_ended_goes_on_with_the_request_that_fal_has(world: World) -> None:
+    request = world.order(prompt="a fox [sim:latency=3]")
+    world.worker()
+    world.until_state(request, RequestState.SUBMITTED)
+    job = world.job(request)
+    world.redis.delete(redis_keys.leases(queues.QUEUE), f"rq:wip:{queues.QUEUE}")
+    job.set_status(JobStatus.FAILED)
+    until_healed(world, **{REQUEUED: 1})
+    world.until_ended([request])
+    assert world.events(request) == ["started", "done"]
+    assert world.counts()["submits"] == 1
+
+
+def test_what_is_not_healed_by_that_is_ended_with_a_sentence(world: World) -> None:
+    request = world.order()
+    world.redis.hset(redis_keys.request(request), "heals", HEALS_MAX)
+    world.run_rq("empty", "img_queue")
+    world.worker()
+    world.until_ended([request])
+    assert world.record(request).reason is FailureReason.INTERNAL
+    assert world.events(request) == ["failed"]
+    assert healed(world) == {ENDED: 1}
+    assert_nothing_is_open(world)
+
+
+BROKEN: list[tuple[str, str]] = [("request", "{"), ("request", "[]"), ("fal", "[1]")]
+
+
+@pytest.mark.parametrize(("field", "value"), BROKEN)
+def test_a_record_that_cannot_be_read_is_ended_and_its_person_told(world: World, field: str, value: str) -> None:
+    request = world.order()
+    world.redis.hset(redis_keys.request(request), field, value)
+    world.worker()
+    wait_until(lambda: world.redis.zcard(redis_keys.OPEN_REQUESTS) == 0, "it has ended")
+    wait_until(lambda: not world.leases(), "nobody works on it")
+    assert world.events(request) == ["failed"]
+    record = world.record(request)
+    assert (record.request.chat_id, record.state) == (7, RequestState.FAILED)
+    assert_nothing_is_open(world)
+
+
+def test_a_request_whose_state_is_none_begins_anew(world: World) -> None:
+    request = world.order()
+    world.redis.hset(redis_keys.request(request), "state", "dancing")
+    world.worker()
+    wait_until(lambda: world.redis.zcard(redis_keys.OPEN_REQUESTS) == 0, "it has ended")
+    assert world.events(request) == ["started", "done"]
+    assert healed(world) == {REQUEUED: 1}
+
+
+def test_a_record_that_is_gone_is_forgotten(world: World) -> None:
+    request = world.order()
+    world.redis.delete(redis_keys.request(request))
+    world.worker()
+    until_healed(world, **{FORGOTTEN: 1})
+    assert world.redis.zcard(redis_keys.OPEN_REQUESTS) == 0
+
+
+def test_who_joined_a_request_that_is_gone_is_queued_alone(world: World) -> None:
+    leader = world.order(SLOW, cache_key="same")
+    follower = world.order(SLOW, cache_key="same", enqueue=False)
+    assert world.record(follower).joined_to == leader
+    queues.stop(world.rq, leader)
+    world.redis.delete(redis_keys.request(leader), redis_keys.joined(leader))
+    world.worker()
+    until_healed(world, **{FORGOTTEN: 1, REQUEUED: 1})
+    world.until_state(follower, RequestState.SUBMITTED)
+    assert not world.record(follower).joined_to
+
+
+def test_crashes_leave_nothing_to_heal(world: World) -> None:
+    ids = world.orders(6, "a fox [sim:latency=4]")
+    other = world.worker("imageworker@2")
+    for _ in range(3):
+        worker = world.worker().until_ready()
+        world.until_state(ids[0], RequestState.SUBMITTED)
+        worker.kill()
+    other.kill()
+    world.worker()
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
+    assert healed(world) == {}
+
+
+def test_a_cancelled_job_leaves_nothing_in_redis(world: World) -> None:
+    ids = world.orders(20)
+    for request in ids:
+        assert world.cancel(request)
+        queues.stop(world.rq, request)
+    assert world.redis.keys("rq:job:*") == world.redis.keys("rq:canceled:*") == []
+    assert_nothing_is_open(world)
