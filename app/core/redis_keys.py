@@ -67,6 +67,10 @@ def leases(queue: str) -> str:
     return f"imagebot:leases:{queue}"
 
 
+CLAIM_FIELD: Final = "imagebot_claim"
+"""Field of an RQ job's hash: the execution that claimed it last, the only one that may change its request."""
+
+
 def fal_request(fal_request_id: str) -> str:
     """Names the request of ours that one of fal's belongs to; expires after a day."""
     return f"imagebot:fal:request:{fal_request_id}"

@@ -136,14 +136,19 @@ SENT: Final = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEY
 
 # KEYS: record, lease set. ARGV: execution ('' = no lease needed), new state, comma-separated states it may be entered
 # from, event's type ('' = none), time (Unix s), pairs to set...
-# A lease holds as long as it stands in its set, even past its end: whoever takes the job over removes it first.
+# A lease holds as long as it stands in its set: whoever takes the job over removes it first. If a hand queued the job
+# again meanwhile, there are two: the last claim's holds.
 ADVANCE: Final = (
     _COMMON
     + f"""
 local state, id, leads_to = unpack(redis.call('HMGET', KEYS[1], 'state', 'id', 'joined_to'))
 local entered, event, at = ARGV[2], ARGV[4], ARGV[5]
 if not state then return 'missing' end
-if ARGV[1] ~= '' and not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 'lease-lost' end
+if ARGV[1] ~= '' then
+  local claim = redis.call('HGET', 'rq:job:' .. id, '{redis_keys.CLAIM_FIELD}')
+  local superseded = claim and ARGV[1] ~= id .. ':' .. claim
+  if superseded or not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 'lease-lost' end
+end
 if not string.find(',' .. ARGV[3] .. ',', ',' .. state .. ',', 1, true) then return state end
 
 -- What a request that ends leaves behind. The money goes back unless fal has, or may have, drawn for it. A result

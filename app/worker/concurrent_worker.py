@@ -43,6 +43,8 @@ BEAT: Final = 2.0
 """Seconds between renewals, and between looks at everybody's leases."""
 RQ_BEAT: Final = 30.0
 """Seconds between heartbeats in RQ's own records."""
+SURE: Final = 0.8
+"""Part of a lease's length, from before its renewal was asked for, in which nobody can have taken it over."""
 BEAT_LATE: Final = 20.0
 """Seconds without a beat after which the process is no longer reported as healthy."""
 IDLE_WAIT: Final = 10
@@ -102,6 +104,7 @@ class ConcurrentWorker(Bookkeeper):
         self._shutdown_grace = shutdown_grace
         self._final: tuple[type[Exception], ...] = (DeadlyJobError, ForbiddenFunctionError, *final)
         self._on_failure = on_failure
+        self._sure = lease * SURE
         self._beat_every = beat
         self._chores = chores
         self._blameless = blameless
@@ -227,10 +230,13 @@ class ConcurrentWorker(Bookkeeper):
     async def _beat(self) -> None:
         if self._named:
             await self._name_claim.renew()
-        lost = await self._leases.renew([running.claim for running in self._running.values()])
-        for running in list(self._running.values()):
+        asked_at, held = time.monotonic(), list(self._running.values())
+        lost = await self._leases.renew([running.claim for running in held])
+        for running in held:
             if running.lease.execution in lost:
                 running.cancel(Ending.LOST)
+            else:
+                running.ours_until = asked_at + self._sure
         if not self._stop_asked.is_set() and (back := await self._leases.reap()):
             log.warning("took back %d jobs of workers that are gone", len(back))
         waiting = [await self._redis.llen(queue.key) for queue in self.queues]
@@ -284,10 +290,10 @@ class ConcurrentWorker(Bookkeeper):
             if not free:
                 await self._slot_freed.wait()
                 continue
-            state, claims = await self._until_redis_answers(partial(self._claim, free))
+            asked_at, state, claims = await self._until_redis_answers(partial(self._claim, free))
             self._suspended = state == "suspended"
             for claim in claims:
-                self._start(claim)
+                self._start(claim, asked_at + self._sure)
             if len(claims) == free:
                 continue
             if state == "claimed":
@@ -297,11 +303,15 @@ class ConcurrentWorker(Bookkeeper):
                     async with asyncio.timeout(FULL_WAIT if state == "full" else PAUSED_WAIT):
                         await self._slot_freed.wait()
 
-    async def _claim(self, free: int) -> tuple[str, list[Claim]]:
-        """Claim jobs; a stop waits for the answer, so that what was claimed is handed back and not forgotten."""
+    async def _claim(self, free: int) -> tuple[float, str, list[Claim]]:
+        """Claim jobs; a stop waits for the answer, so that what was claimed is handed back and not forgotten.
+
+        Returns also when Redis was asked (monotonic, s).
+        """
+        asked_at = time.monotonic()
         claiming = asyncio.ensure_future(self._leases.claim(free, self._cap, self._low_share))
         try:
-            return await asyncio.shield(claiming)
+            return asked_at, *await asyncio.shield(claiming)
         except asyncio.CancelledError:
             await asyncio.wait({claiming}, timeout=STOP_WAIT)
             raise
@@ -321,13 +331,14 @@ class ConcurrentWorker(Bookkeeper):
         if errors:
             raise errors[0]
 
-    def _start(self, claim: Claim) -> None:
+    def _start(self, claim: Claim, ours_until: float) -> None:
         self._taken += 1
         queue = next(queue for queue in self.queues if queue.name == claim.queue)
         job = self.job_class(claim.job_id, connection=self.connection, serializer=self.serializer)
         execution = Execution(claim.execution_id, claim.job_id, self.connection, self.name)
         execution._job = job
         running = Running(claim, job, queue, execution, at_work=not self._blameless, stop_asked=self._stop_asked)
+        running.ours_until = ours_until
         try:
             job.restore(claim.job_hash)
         except Exception as error:

@@ -1,6 +1,8 @@
 """The execution that the running code belongs to, for jobs that want to know."""
 
 import asyncio
+import math
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -48,6 +50,8 @@ class Running:
     """Why the job's hash could not be read, if so."""
     at_work: bool = False
     """Whether its worker's death would be held against the job."""
+    ours_until: float = math.inf
+    """Until when (monotonic, s) nobody else can have taken the job over, for all we know."""
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the worker has been told to stop."""
 
@@ -55,6 +59,11 @@ class Running:
     def stopping(self) -> bool:
         """Whether nothing new is to be begun: the worker stops, or the job is to end."""
         return self.stop_asked.is_set() or self.ending is not None
+
+    @property
+    def surely_ours(self) -> bool:
+        """Whether nobody else can have taken the job over, even if this process, or Redis, stood still."""
+        return time.monotonic() < self.ours_until
 
     @property
     def lease(self) -> Lease:

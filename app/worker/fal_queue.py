@@ -5,7 +5,7 @@ share a connection pool. It serves for uploads (``app/worker/fal_uploads.py``).
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatch
@@ -75,16 +75,26 @@ class FalQueue:
         for client in (self._submits, self._api, self._files):
             await client.aclose()
 
-    async def submit(self, endpoint: str, payload: Mapping[str, Any]) -> FalRequest:
+    async def submit(
+        self, endpoint: str, payload: Mapping[str, Any], about_to_send: Callable[[], None] = lambda: None
+    ) -> FalRequest:
         """Hand a request in, once.
+
+        ``about_to_send`` is called once a connection stands, just before anything of the request is sent; if it
+        raises, nothing is.
 
         Raises:
             AccountError, TransientError: fal surely did not take it.
             SubmitOutcomeUnknownError: it was sent, and nothing came that tells what became of it.
             RequestFailedError: fal refused it.
         """
+
+        async def trace(event: str, _info: Mapping[str, Any]) -> None:
+            if event == "http11.send_request_headers.started":
+                about_to_send()
+
         try:
-            response = await self._submits.post(f"/{endpoint}", json=dict(payload))
+            response = await self._submits.post(f"/{endpoint}", json=dict(payload), extensions={"trace": trace})
         except _REQUEST_UNSENT as error:
             raise TransientError(f"submit: {type(error).__name__}") from error
         except httpx.RequestError as error:

@@ -39,6 +39,7 @@ _PAUSE: Final = f"local PAUSE_TTL, PROBE_EVERY = {pause.TTL}, {pause.PROBE_EVERY
 _CLAIM: Final = (
     KEYS
     + _PAUSE
+    + f"\nlocal CLAIM_FIELD = '{redis_keys.CLAIM_FIELD}'"
     + """
 local n, claimed = tonumber(ARGV[1]), {}
 if redis.call('EXISTS', KEYS[3 * n + 1]) == 1 then return {'suspended'} end
@@ -68,7 +69,7 @@ local function take(q, most)
       redis.call('SADD', KEYS[3 * n + 3], composite)
       redis.call('PERSIST', job)
       redis.call('HSET', job, 'status', 'started', 'started_at', ARGV[4], 'last_heartbeat', ARGV[4],
-                 'worker_name', ARGV[3])
+                 'worker_name', ARGV[3], CLAIM_FIELD, ex)
       claimed[#claimed + 1] = {q, id, ex, redis.call('HGETALL', job)}
       most = most - 1
     end
@@ -83,16 +84,16 @@ return {free > 0 and 'claimed' or 'full', unpack(claimed)}
 )
 
 # KEYS: lease sets. ARGV: lease s, time to live of RQ's record of an execution s, pairs of set's number and execution.
-# Returns the executions whose lease is gone. A renewal raises the score, even if the clock has stepped back: one that
-# stands still is a dead worker's.
+# Returns the executions whose lease is gone, or whose job another has claimed since. A renewal raises the score, even
+# if the clock has stepped back: one that stands still is a dead worker's.
 _RENEW: Final = (
     KEYS
     + """
 local at, lost = seconds(), {}
 for i = 3, #ARGV, 2 do
   local key, composite = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
-  local score = redis.call('ZSCORE', key, composite)
-  if score then
+  local score, id, ex = redis.call('ZSCORE', key, composite), string.match(composite, '^(.+):([^:]+)$')
+  if score and (last_claim(id) or ex) == ex then
     redis.call('ZADD', key, 'XX', string.format('%.17g', math.max(at + ARGV[1], score + 0.001)), composite)
     if redis.call('TTL', execution_key(composite)) < ARGV[2] * 0.75 then
       redis.call('HSET', execution_key(composite), 'last_heartbeat', at)

@@ -1,6 +1,8 @@
-"""The script that puts jobs back, without imports: what runs after a worker's death must not wait for them."""
+"""The script that puts jobs back, with hardly an import: what runs after a worker's death must not wait for them."""
 
 from typing import Final
+
+from app.core import redis_keys
 
 CRASHES_FIELD: Final = "imagebot_crashes"
 """Field of a job's hash: how many workers died while it was at work in them."""
@@ -8,15 +10,16 @@ AT_WORK_FIELD: Final = "at_work"
 """Field of an execution's hash: 1 while the job does what its worker may die of. Blame needs it: a record that is
 gone, after a long outage, say, accuses nobody."""
 
-KEYS: Final = """
+KEYS: Final = f"""
 local function execution_key(composite) return 'rq:execution:' .. composite end
+local function last_claim(id) return redis.call('HGET', 'rq:job:' .. id, '{redis_keys.CLAIM_FIELD}') end
 local function seconds() local t = redis.call('TIME'); return tonumber(t[1]) + tonumber(t[2]) / 1e6 end
 """
 
 # KEYS: queue, lease set, registry. ARGV: field that counts crashes ('' = nobody is to blame), field that says a job
 # was at work, then pairs: an execution, and the score that its lease must still have ('' = any). Returns the ids that
 # are queued again, oldest first. A lease ends in the transaction that records a job's outcome; so a job whose lease
-# stands has none.
+# stands has none. Of two leases of one job only the last claim's puts it back.
 PUT_BACK: Final = (
     KEYS
     + """
@@ -32,6 +35,8 @@ for i = 3, #ARGV, 2 do
     redis.call('ZREM', 'rq:executions:' .. id, ex)
     if record[1] then redis.call('SREM', 'rq:worker:' .. record[1] .. ':executions', composite) end
     local status = redis.call('HGET', 'rq:job:' .. id, 'status')
+    local last = last_claim(id)
+    if last and last ~= ex and redis.call('ZSCORE', KEYS[2], id .. ':' .. last) then status = nil end
     if status == 'started' or status == 'scheduled' then -- scheduled: RQ says so a moment before it is done
       if ARGV[1] ~= '' and record[3] == '1' then redis.call('HINCRBY', 'rq:job:' .. id, ARGV[1], 1) end
       redis.call('HSET', 'rq:job:' .. id, 'status', 'queued')

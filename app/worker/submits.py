@@ -31,13 +31,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SUBMIT_ANSWER_WAIT: Final = 10.0
-"""Seconds after the beginning of a submit by another process in which it may still record the answer."""
-SUBMIT_LATE: Final = 5.0
-"""Seconds after which what was recorded before a submit counts as old news: the process may have been frozen."""
+"""Seconds in which who began a submit may still record the answer, after another took the job over."""
 LOOK_UP_EVERY: Final = 10.0
 """Seconds between two looks for a submit whose answer was lost."""
 ABSENT_AFTER: Final = 180.0
-"""Seconds after which a submit that fal does not list was not taken: it may list a request only once it has ended."""
+"""Seconds of looking after which a submit that fal does not list was not taken: it may list a request only once it
+has ended. By our own clock: what another process noted of the time may be wrong."""
 UNKNOWN_SUBMITS: Final = "submits_unknown"
 """Counter of submits of which nobody can find out whether fal took them."""
 
@@ -91,7 +90,7 @@ class Submitter:
             RequestFailedError: nobody can tell, and it may not be repeated.
         """
         request_id = record.request.id
-        waited = Deadline(min(SUBMIT_ANSWER_WAIT, record.submitting_at + SUBMIT_ANSWER_WAIT - time.time()))
+        waited = Deadline(SUBMIT_ANSWER_WAIT)
         while not waited.passed:
             await asyncio.sleep(0.5)
             if await self._answered(request_id):
@@ -115,7 +114,6 @@ class Submitter:
         self, request_id: str, lease: Lease, submits: int, endpoint: str, payload: Mapping[str, Any]
     ) -> None:
         running = executions.current.get()
-        began = time.monotonic()
         if running.stopping:
             raise JobPostponedError("the worker stops")
         if not await until_answered(
@@ -123,12 +121,15 @@ class Submitter:
         ):
             return  # it has been cancelled
         undo = partial(self.store.undo_submit, request_id, lease, submits)
-        if running.stopping or time.monotonic() - began > SUBMIT_LATE:
-            await until_answered(undo)
-            raise JobPostponedError("the worker stops, or stood still")
+
+        def check() -> None:
+            if running.stopping or not running.surely_ours:
+                raise JobPostponedError("the worker stops, or stood still")
+
         try:
-            fal_request = await self.fal.submit(endpoint, payload)
-        except (TransientError, RequestFailedError):
+            check()
+            fal_request = await self.fal.submit(endpoint, payload, about_to_send=check)
+        except (TransientError, RequestFailedError, JobPostponedError):
             await until_answered(undo)
             raise
         except SubmitOutcomeUnknownError as error:
@@ -187,15 +188,14 @@ class Submitter:
         request, payload = record.request, record.payload
         if payload is None:
             raise ListingRefusedError("its input is not known")  # recorded by the release before
-        deadline = Deadline(record.deadline - await until_answered(self.store.now))
-        absent = Deadline(record.submitting_at + ABSENT_AFTER - time.time())
+        deadline = Deadline(min(self.request_deadline, record.deadline - await until_answered(self.store.now)))
+        absent = Deadline(ABSENT_AFTER)
+        since = record.submitting_at if record.submitting_at <= time.time() else request.created_at
         attempt = 0
         while True:
             last_look = absent.passed
             try:
-                for found in await self.listing.find(
-                    self.endpoints[request.operation], payload, record.submitting_at
-                ):
+                for found in await self.listing.find(self.endpoints[request.operation], payload, since):
                     if await until_answered(partial(self.store.own_fal_request, found.request_id, request.id)):
                         return found
                 if last_look:

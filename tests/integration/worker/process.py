@@ -1,7 +1,7 @@
 """``python -m tests.integration.worker.process``: the real worker, with shorter leases, that can kill itself.
 
 ``TEST_KILL_AT`` names the point (of ``POINTS``) at which the process kills itself; ``TEST_KILL_MARK`` a file that it
-leaves first, so that it does so once.
+leaves first, so that it does so once. ``TEST_FREEZE_AT_SUBMIT=1``: it stops (SIGSTOP) just before it asks fal.
 """
 
 import asyncio
@@ -43,6 +43,7 @@ QUICKER = (
 PLAIN_QUEUES = ("plain", "plain_low")
 POINTS: dict[str, tuple[type, str]] = {
     "claimed": (Leases, "claim"),
+    "begun": (RequestStore, "begin_submit"),
     "answered": (FalQueue, "submit"),
     "submitted": (RequestStore, "submitted"),
     "decoding": (Running, "set_at_work"),
@@ -70,6 +71,18 @@ def kill_once_after(method: Callable[..., Any], mark: Path) -> Callable[..., Any
         return answer
 
     return deadly
+
+
+def frozen_before(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method before which the process stops, until it is continued, the first time."""
+
+    @wraps(method)
+    async def late(*args: Any, **kwargs: Any) -> Any:
+        FalQueue.submit = method  # type: ignore[method-assign]
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return await method(*args, **kwargs)
+
+    return late
 
 
 # -- functions for tests of what RQ offers, on queues of their own --------------------------------------------------
@@ -157,6 +170,8 @@ def main() -> None:
     if point := os.environ.get("TEST_KILL_AT"):
         owner, name = POINTS[point]
         setattr(owner, name, kill_once_after(getattr(owner, name), Path(os.environ["TEST_KILL_MARK"])))
+    if os.environ.get("TEST_FREEZE_AT_SUBMIT"):
+        FalQueue.submit = frozen_before(FalQueue.submit)  # type: ignore[method-assign]
     if os.environ.get("TEST_PLAIN"):
         logs.configure("INFO")
         plain_worker(WorkerSettings.load()).work()

@@ -13,6 +13,9 @@ from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 
 from app.core import pause, redis_keys
+from app.core.admission import Admission
+from app.core.operations import Operation
+from app.core.requests import ImageRequest, Lease, LeaseLostError, RequestStore
 from app.worker.leases import Claim, Leases
 from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD
 from tests.support.redis_server import RedisServer
@@ -74,6 +77,10 @@ class Scene:
 
     def status(self, job_id: str) -> str:
         return str(Job.fetch(job_id, self.rq, JSONSerializer).get_status().value)
+
+
+def held(claim: Claim) -> Lease:
+    return Lease(redis_keys.leases(claim.queue), claim.composite)
 
 
 @pytest.fixture
@@ -227,6 +234,29 @@ async def test_a_lease_renewed_just_before_it_would_be_taken_is_left_alone(scene
     assert not back
     assert not lost
     assert scene.status("j") == "started"
+
+
+async def test_of_two_leases_of_one_job_only_the_last_claims_lets_its_request_be_changed(scene: Scene) -> None:
+    request = ImageRequest(id="j", user_id=1, chat_id=1, locale="en", operation=Operation.CREATE, prompt="a fox")
+    await Admission(scene.redis).admit(request)
+    store = RequestStore(scene.redis)
+    scene.enqueue("normal", "j")
+    [first] = (await scene.anna.claim(1, NO_CAP, 0))[1]
+    assert await store.begin_submit("j", held(first), 1)
+    assert await store.undo_submit("j", held(first), 0)
+    scene.rq.hset("rq:job:j", "status", "queued")  # as by hand, or by a tool: its lease stands
+    scene.rq.rpush("rq:queue:normal", "j")
+    [second] = (await scene.boris.claim(1, NO_CAP, 0))[1]
+    assert set(await scene.redis.zrange(redis_keys.leases("normal"), 0, -1)) == {first.composite, second.composite}
+    with pytest.raises(LeaseLostError):
+        await store.begin_submit("j", held(first), 1)
+    assert await scene.anna.renew([first, second]) == {first.composite}
+    assert await store.begin_submit("j", held(second), 1)
+    with pytest.raises(LeaseLostError):
+        await store.undo_submit("j", held(first), 0)
+    assert await scene.watch(scene.boris, LEASE, second) == []  # the first's lease ends, and queues nothing
+    assert await scene.queued("normal") == []
+    assert await scene.redis.zrange(redis_keys.leases("normal"), 0, -1) == [second.composite]
 
 
 async def test_a_restarted_worker_takes_its_own_back_at_once(scene: Scene) -> None:

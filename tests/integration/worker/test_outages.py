@@ -1,6 +1,7 @@
 """Redis away, and everything at once: a whole stack under load."""
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
 from app.core.requests import RequestState
+from tests.integration.worker.process import LEASE
 from tests.integration.worker.world import World
 from tests.simulators.client import Simulator
 from tests.stack.stack import Stack
@@ -85,6 +87,24 @@ def test_when_redis_comes_back_jobs_go_on_in_the_same_process_and_commands_are_h
     mortal_world.until_state(stopped, RequestState.SUBMITTED)
     send_stop_job_command(mortal_world.rq, stopped, JSONSerializer)
     mortal_world.until_state(stopped, RequestState.CANCELLED)
+
+
+def test_nothing_is_sent_to_fal_under_a_lease_that_could_not_be_renewed_for_its_length(
+    mortal_redis: RedisServer, mortal_world: World
+) -> None:
+    """The process stood still before it asked fal, and Redis does not tell whether the job is still its own."""
+    worker = mortal_world.worker(TEST_FREEZE_AT_SUBMIT="1")
+    request_id = mortal_world.order()
+    mortal_world.until_state(request_id, RequestState.SUBMITTING)
+    mortal_redis.kill()
+    time.sleep(LEASE)
+    worker.kill(signal.SIGCONT)
+    worker.until_logged("waiting for Redis")
+    mortal_redis.start()
+    worker.until_logged("goes back to its queue: the worker stops, or stood still")
+    mortal_world.until_ended([request_id])
+    mortal_world.assert_each_done_once([request_id])
+    assert mortal_world.counts()["submits"] == 1
 
 
 def test_when_redis_has_lost_everything_a_worker_begins_anew(mortal_redis: RedisServer, mortal_world: World) -> None:

@@ -1,5 +1,9 @@
 """Submits: whose outcome nobody was told, and those that a stop meets on their way."""
 
+import signal
+import time
+from pathlib import Path
+
 import pytest
 
 from app.core import redis_keys
@@ -112,3 +116,47 @@ def test_no_submit_begins_once_the_worker_stops(world: World) -> None:
     assert worker.exit_status() == 0
     assert world.counts()["submits"] <= begun + 1  # one may have been on its way between the two
     assert sorted(world.redis.lrange("rq:queue:img_queue", 0, -1)) == sorted(ids)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_clock_that_was_an_hour_ahead_at_a_submit_keeps_nobody_waiting(
+    world: World, tmp_path: Path, taken: bool
+) -> None:
+    if not taken:
+        world.fault("status", call="submit", status=503)
+    worker = world.worker(TEST_KILL_AT="answered" if taken else "begun", TEST_KILL_MARK=str(tmp_path / "killed"))
+    request_id = world.order()
+    worker.exit_status()
+    world.redis.hset(redis_keys.request(request_id), "submitting_at", time.time() + 3600)
+    world.worker("imageworker@2")
+    world.until_ended([request_id])
+    world.assert_each_done_once([request_id])
+
+
+def test_a_clock_that_has_stepped_an_hour_ahead_since_a_submit_makes_nobody_submit_again(
+    world: World, tmp_path: Path
+) -> None:
+    """fal lists a request only once it has ended: one that still runs is waited for."""
+    world.tell_fal("settings", listing="ended")
+    worker = world.worker(TEST_KILL_AT="answered", TEST_KILL_MARK=str(tmp_path / "killed"))
+    request_id = world.order("a fox [sim:latency=4]")
+    worker.exit_status()
+    world.redis.hset(redis_keys.request(request_id), "submitting_at", time.time() - 3600)
+    world.worker("imageworker@2", TEST_ABSENT_AFTER="10")
+    world.until_ended([request_id])
+    world.assert_each_done_once([request_id])
+    assert world.counts()["submits"] == 1
+
+
+def test_who_was_stopped_before_asking_fal_does_not_ask_once_another_has_the_job(world: World) -> None:
+    zombie = world.worker(TEST_FREEZE_AT_SUBMIT="1")
+    request_id = world.order("a fox [sim:latency=4]")
+    world.until_state(request_id, RequestState.SUBMITTING)
+    world.worker("imageworker@2")
+    world.until_state(request_id, RequestState.SUBMITTED)
+    zombie.kill(signal.SIGCONT)
+    zombie.until_logged(f"job {request_id}: lost")
+    world.until_ended([request_id])
+    assert zombie.stop() == 0
+    world.assert_each_done_once([request_id])
+    assert world.counts()["submits"] == 1
