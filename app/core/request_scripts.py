@@ -153,15 +153,15 @@ if not string.find(',' .. ARGV[3] .. ',', ',' .. state .. ',', 1, true) then ret
 
 -- What a request that ends leaves behind. The money goes back unless fal has, or may have, drawn for it. A result
 -- serves who asks for the same for a while, until it is in the cache.
-local function settle(id, left, state, reason)
+local function settle(id, state, reason)
   local record = record_of(id)
-  local user, day, cost, cache_key, batch, fal, leader = unpack(
-    redis.call('HMGET', record, 'user', 'day', 'cost', 'cache_key', 'batch', 'fal', 'joined_to'))
+  local user, day, cost, cache_key, batch, fal, submits, leader = unpack(
+    redis.call('HMGET', record, 'user', 'day', 'cost', 'cache_key', 'batch', 'fal', 'submits', 'joined_to'))
   redis.call('EXPIRE', record, {ENDED_TTL})
   redis.call('ZREM', '{redis_keys.OPEN_REQUESTS}', id)
   if not user then return end
   redis.call('ZREM', open_of(user, batch), id)
-  local unasked = (not fal or fal == '') and left ~= 'submitting'
+  local unasked = (not fal or fal == '') and (submits or '0') == '0' -- submits of unknown fate count
   if cost and state ~= 'done' and (unasked and reason ~= 'outcome-unknown' or reason == 'bad-input') then
     spend(user, day, -cost)
   end
@@ -215,7 +215,7 @@ elseif entered == 'queued' then
   for _, other in ipairs(joined) do wait_again(other) end
 elseif entered == 'done' or entered == 'failed' or entered == 'cancelled' then
   local media, reason = unpack(redis.call('HMGET', KEYS[1], 'media', 'reason'))
-  settle(id, state, entered, reason)
+  settle(id, entered, reason)
   redis.call('DEL', joined_to(id))
   if entered == 'cancelled' then
     if #joined > 0 then replace(id, joined) end
@@ -224,7 +224,7 @@ elseif entered == 'done' or entered == 'failed' or entered == 'cancelled' then
       redis.call('HSET', record_of(other), 'state', entered, entered .. '_at', at,
                  'media', media or '[]', 'reason', reason or '')
       emit(event, other)
-      settle(other, '', entered, reason)
+      settle(other, entered, reason)
     end
   end
 end

@@ -154,6 +154,28 @@ async def test_money_stays_spent_when_fal_has_or_may_have_drawn(office: Office) 
     assert (await office.spent(), await office.spent(1)) == (400, 400)
 
 
+async def test_money_stays_spent_when_a_submit_of_unknown_fate_is_to_be_repeated_and_the_request_ends_first(
+    office: Office,
+) -> None:
+    for name in "ab":
+        await office.admit(name)
+        await office.redis.zadd(LEASE.key, {LEASE.execution: 1})
+        assert await office.store.begin_submit(name, LEASE, 1)
+        assert await office.store.undo_submit(name, LEASE, 1)  # it may have been taken
+    await office.store.cancel("a")
+    await office.store.fail("b", FailureReason.INTERNAL)
+    assert (await office.spent(), await office.spent(1)) == (200, 200)
+
+
+async def test_money_comes_back_when_fal_surely_did_not_take_the_submit(office: Office) -> None:
+    await office.admit("a")
+    await office.redis.zadd(LEASE.key, {LEASE.execution: 1})
+    assert await office.store.begin_submit("a", LEASE, 1)
+    assert await office.store.undo_submit("a", LEASE, 0)
+    await office.store.cancel("a")
+    assert await office.spent() == 0
+
+
 # -- the same wish --------------------------------------------------------------------------------------------------
 
 
