@@ -1,9 +1,11 @@
 """What a unit runs after its worker's end: jobs of the dead go back at once, those of the living stay."""
 
+import socket
 import subprocess
 import sys
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from app.core.requests import RequestState
 from tests.integration.worker.world import ROOT, World
@@ -25,10 +27,10 @@ def stop_post(world: World, name: str = "imageworker@1", **environment: str) -> 
     return done.stderr
 
 
-def held(world: World, count: int) -> list[str]:
+def held(world: World, count: int, prompt: str = SLOW) -> list[str]:
     """Let a worker hold jobs that fal has."""
     world.worker().until_ready()
-    ids = world.orders(count, SLOW)
+    ids = world.orders(count, prompt)
     for request_id in ids:
         world.until_state(request_id, RequestState.SUBMITTED)
     return ids
@@ -44,8 +46,21 @@ def test_after_a_crash_the_jobs_are_at_the_heads_of_their_queues_at_once(world: 
     other.kill(19)  # SIGSTOP: nobody else puts anything back
     assert stop_post(world, **KILLED) == "put back 3 jobs that imageworker@1 left behind\n"
     assert world.redis.lrange("rq:queue:img_queue", 0, -1) == ids
+    assert {world.job(request_id).get_status() for request_id in ids} == {"queued"}
+    assert (world.leases(), world.redis.keys("rq:execution:*")) == ({}, [])
     assert stop_post(world, **KILLED) == ""
     other.kill(18)
+
+
+def test_another_worker_has_them_without_having_to_find_out_that_the_first_is_dead(world: World) -> None:
+    ids = held(world, 3, "a fox [sim:latency=3]")
+    other = world.worker("imageworker@2").until_ready()
+    world.workers[0].kill()
+    stop_post(world, **KILLED)
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
+    assert {world.job(request_id).worker_name for request_id in ids} == {other.name}
+    assert "took back" not in other.log()
 
 
 def test_after_a_watchdogs_kill_or_a_failure_too(world: World) -> None:
@@ -71,6 +86,25 @@ def test_after_a_good_end_or_a_refused_start_it_does_nothing(world: World, end: 
 def test_without_redis_it_says_so_and_fails_nothing(world: World) -> None:
     said = stop_post(world, **KILLED, IMAGEBOT_QUEUE_REDIS_URL="redis://127.0.0.1:1/0")
     assert "ConnectionRefusedError" in said
+
+
+def test_a_redis_that_accepts_and_does_not_answer_holds_nothing_up(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        assert "TimeoutError" in stop_post(world, **KILLED, IMAGEBOT_QUEUE_REDIS_URL=url)
+
+
+def test_a_redis_whose_memory_is_full_takes_the_jobs_back(world: World) -> None:
+    ids = held(world, 2)
+    world.workers[0].kill()
+    world.redis.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(OutOfMemoryError):
+            world.redis.set("imagebot:test", "more")
+        assert stop_post(world, **KILLED).startswith("put back 2 jobs")
+        assert world.redis.lrange("rq:queue:img_queue", 0, -1) == ids
+    finally:
+        world.redis.config_set("maxmemory", "0")
 
 
 def test_it_imports_nothing_that_takes_long() -> None:
