@@ -57,7 +57,8 @@ class Collector:
         """
         request = record.request
         end = record.deadline or fal_request.submitted_at + self.request_deadline
-        deadline = Deadline(end - await until_answered(self.store.now))
+        left = end - await until_answered(self.store.now)
+        deadline = Deadline(min(left, self.request_deadline))  # Redis' clock may have stepped
         progress = await self._completed(request.id, fal_request, deadline)
         try:
             answer = await self.patience.insist(lambda: self.fal.result(fal_request), deadline)

@@ -83,20 +83,23 @@ return {free > 0 and 'claimed' or 'full', unpack(claimed)}
 """
 )
 
-# KEYS: lease sets. ARGV: lease s, time to live of RQ's record of an execution s, pairs of set's number and execution.
+# KEYS: lease sets. ARGV: lease s, time to live of RQ's record of an execution s, worker's name, pairs of set's number
+# and execution.
 # Returns the executions whose lease is gone, or whose job another has claimed since. A renewal raises the score, even
 # if the clock has stepped back: one that stands still is a dead worker's.
 _RENEW: Final = (
     KEYS
     + """
 local at, lost = seconds(), {}
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local key, composite = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
   local score, id, ex = redis.call('ZSCORE', key, composite), string.match(composite, '^(.+):([^:]+)$')
   if score and (last_claim(id) or ex) == ex then
     redis.call('ZADD', key, 'XX', string.format('%.17g', math.max(at + ARGV[1], score + 0.001)), composite)
     if redis.call('TTL', execution_key(composite)) < ARGV[2] * 0.75 then
-      redis.call('HSET', execution_key(composite), 'last_heartbeat', at)
+      redis.call('HSET', execution_key(composite), 'id', ex, 'job_id', id, 'worker_name', ARGV[3],
+                 'last_heartbeat', at)
+      redis.call('HSETNX', execution_key(composite), 'created_at', at) -- it has expired: an outage was longer
       redis.call('EXPIRE', execution_key(composite), ARGV[2])
     end
   else
@@ -186,7 +189,7 @@ class Leases:
         pairs: list[str | int] = []
         for claim in claims:
             pairs += (self._queues.index(claim.queue) + 1, claim.composite)
-        lost = await self._renew(keys=self._sets, args=[self._lease, EXECUTION_TTL, *pairs])
+        lost = await self._renew(keys=self._sets, args=[self._lease, EXECUTION_TTL, self._worker_name, *pairs])
         return {composite.decode() for composite in lost}
 
     async def put_back_own(self, *, blame: bool) -> list[str]:

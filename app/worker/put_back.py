@@ -33,8 +33,9 @@ for i = 3, #ARGV, 2 do
     redis.call('ZREM', KEYS[3], composite)
     redis.call('DEL', execution_key(composite))
     redis.call('ZREM', 'rq:executions:' .. id, ex)
-    if record[1] then redis.call('SREM', 'rq:worker:' .. record[1] .. ':executions', composite) end
-    local status = redis.call('HGET', 'rq:job:' .. id, 'status')
+    local status, worker = unpack(redis.call('HMGET', 'rq:job:' .. id, 'status', 'worker_name'))
+    worker = record[1] or worker
+    if worker then redis.call('SREM', 'rq:worker:' .. worker .. ':executions', composite) end
     local last = last_claim(id)
     if last and last ~= ex and redis.call('ZSCORE', KEYS[2], id .. ':' .. last) then status = nil end
     if status == 'started' or status == 'scheduled' then -- scheduled: RQ says so a moment before it is done

@@ -287,6 +287,18 @@ async def test_a_job_whose_execution_left_no_record_is_not_to_blame(scene: Scene
     assert await scene.crashes("j") == 0
 
 
+async def test_after_an_outage_in_which_its_record_expired_an_execution_is_whole_for_rq_again(scene: Scene) -> None:
+    scene.enqueue("normal", "j")
+    [claim] = (await scene.anna.claim(1, NO_CAP, 0))[1]
+    await scene.redis.delete(f"rq:execution:{claim.composite}")
+    assert await scene.anna.renew([claim]) == set()
+    [execution] = Job.fetch("j", scene.rq, JSONSerializer).get_executions()
+    assert (execution.id, execution.worker_name) == (claim.execution_id, "anna")
+    await scene.redis.delete(f"rq:execution:{claim.composite}")
+    assert await scene.watch(scene.boris, LEASE) == ["j"]
+    assert await scene.redis.exists("rq:worker:anna:executions") == 0
+
+
 async def test_during_a_pause_one_job_probes_at_a_time(scene: Scene) -> None:
     scene.enqueue("normal", "a", "b", "c")
     await scene.redis.set(redis_keys.PAUSED, "{}", ex=pause.TTL)

@@ -1,6 +1,7 @@
 """Trouble at fal, or on the way from it to the media store: what is paid for is waited for, what is not is kept."""
 
 import shutil
+import time
 
 import pytest
 
@@ -79,6 +80,17 @@ def test_the_deadline_stands_in_the_record_so_another_worker_keeps_to_it(world: 
     world.until_state(request_id, RequestState.SUBMITTED)
     first.kill()
     world.worker(REQUEST_DEADLINE="3600")
+    world.until_ended([request_id])
+    assert world.record(request_id).reason is FailureReason.TIMED_OUT
+
+
+def test_a_deadline_noted_by_a_clock_that_was_ahead_leaves_no_more_than_the_usual_time(world: World) -> None:
+    first = world.worker()
+    request_id = world.order("a fox [sim:never]")
+    world.until_state(request_id, RequestState.SUBMITTED)
+    first.kill()
+    world.redis.hset(redis_keys.request(request_id), "deadline", time.time() + 7200)
+    world.worker(REQUEST_DEADLINE="1")
     world.until_ended([request_id])
     assert world.record(request_id).reason is FailureReason.TIMED_OUT
 
