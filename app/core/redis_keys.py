@@ -96,7 +96,7 @@ def conversation(request_id: str) -> str:
     return f"imagebot:conversation:{request_id}"
 
 
-def preferences(user_id: int) -> str:
+def preferences(user_id: int | str) -> str:
     """Hash of what a person has chosen in /settings, and the language of their Telegram."""
     return f"imagebot:preferences:{user_id}"
 
@@ -190,3 +190,41 @@ def pacing(chat_id: int | str) -> str:
 def batch_told(batch_id: str) -> str:
     """Set of the requests of a batch whose end has been told."""
     return f"imagebot:batch-told:{batch_id}"
+
+
+WHILE_OPEN: Final = "gone, or given a time to live, once their requests have ended; admission bounds those"
+
+BOUNDS: Final = {
+    request("*"): WHILE_OPEN,
+    OPEN_REQUESTS: WHILE_OPEN,
+    open_requests("*"): WHILE_OPEN,
+    open_batch("*"): WHILE_OPEN,
+    joined("*"): WHILE_OPEN,
+    leases("*"): WHILE_OPEN,
+    SUSPECTS: WHILE_OPEN,
+    STATUS_WAITING: WHILE_OPEN,
+    STATUS_DRAWING: WHILE_OPEN,
+    "rq:job:*": WHILE_OPEN,
+    "rq:queue:*": WHILE_OPEN,
+    "rq:scheduled:*": WHILE_OPEN,
+    "rq:wip:*": WHILE_OPEN,
+    "rq:finished:*": "jobs that ended in the last hour: the workers' maintenance removes older ones",
+    "rq:failed:*": "jobs that failed in the last 7 days: the workers' maintenance removes older ones",
+    "rq:queues": "an entry for each queue",
+    "rq:workers*": "an entry for each worker",
+    "rq:worker:*": "as many as there are workers, and the jobs that each has in hand",
+    "rq:suspended": "one, set by hand",
+    EVENTS: "about 100,000 entries",
+    INBOX: "updates that are not handled yet: none are received while Redis is full",
+    ALBUMS: "albums that are not whole yet, for a second or two",
+    COUNTERS: "a field for each counter",
+    PAUSED: "one, set by hand",
+    latency("*"): "one for each endpoint, of so many run times",
+    USERS: "an entry for each person",
+    preferences("*"): "a few words for each person",
+    VIP: "people whom admins have named",
+    BANNED: "people whom admins have named",
+    BROADCAST: "one",
+    BROADCAST_RECIPIENTS: "an entry for each person, until the broadcast has ended",
+}
+"""What bounds keys (by pattern, of both instances) that have no time to live. Any other key has one."""
