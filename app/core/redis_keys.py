@@ -41,6 +41,9 @@ SUSPECTS: Final = "imagebot:sweeper:suspects"
 SWEEPER_TURN: Final = "imagebot:sweeper:turn"
 """Stands from one sweep until the next is due."""
 
+SWEEPER_COMPARED: Final = "imagebot:sweeper:compared"
+"""Stands from one comparison of the lists of open requests until the next is due."""
+
 
 BROADCAST: Final = "imagebot:broadcast"
 """Hash of the broadcast that is under way, or was last (see ``app/bot/people/broadcast.py``)."""

@@ -103,7 +103,8 @@ if batch == '' and redis.call('ZCARD', open_of(user)) >= tonumber(open_max) then
   local open = 0
   for _, other in ipairs(redis.call('ZRANGE', open_of(user), 0, -1)) do
     -- One that is lost must not lock its owner out.
-    if redis.call('EXISTS', record_of(other)) == 1 then open = open + 1
+    if redis.call('TYPE', record_of(other)).ok == 'hash' and redis.call('HEXISTS', record_of(other), 'user') == 1 then
+      open = open + 1
     else redis.call('ZREM', open_of(user), other) end
   end
   if open >= tonumber(open_max) then return {{'open', 0}} end

@@ -10,12 +10,13 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
+from rq.job import Job
 from rq.queue import Queue
 from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry, ScheduledJobRegistry
 
@@ -31,6 +32,8 @@ SWEEP_EVERY: Final = 5.0
 """Seconds between two sweeps, by whichever worker comes first."""
 HEAL_AFTER: Final = 30.0
 """Seconds for which a request must be in nobody's hands: the bot may just be between its record and its job."""
+COMPARE_EVERY: Final = 600.0
+"""Seconds between two comparisons of everybody's open requests with those of each person, which walk all keys."""
 HEALS_MAX: Final = 2
 """How often a request is queued again before it is ended."""
 REQUEUED, ENDED, FORGOTTEN = "healed_requeued", "healed_ended", "healed_forgotten"
@@ -38,16 +41,23 @@ REQUEUED, ENDED, FORGOTTEN = "healed_requeued", "healed_ended", "healed_forgotte
 
 _STATES: Final = ", ".join(f"{state} = {str(state.is_terminal).lower()}" for state in RequestState)
 
+_RECORDS: Final = f"""
+local ENDED = {{{_STATES}}}
+local function record_of(id) return '{redis_keys.request("")}' .. id end
+local function is_record(id) return redis.call('TYPE', record_of(id)).ok == 'hash' end
+"""
+
 # KEYS: turn, open requests, suspects, counters; then of each queue: list, lease set, schedule, registries of
 # finished, failed and cancelled jobs. ARGV: ms between sweeps, seconds of suspicion, heals of one request, then the
 # queues' names.
 # Returns what is to be done, or was: pairs of a request's id and `enqueue` (its job is to be made anew), `requeued`,
 # `end` or `forgotten` (its record is gone).
-_SWEEP: Final = f"""
+_SWEEP: Final = (
+    _RECORDS
+    + f"""
 if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return {{}} end
-local ENDED, PER_QUEUE = {{{_STATES}}}, 6
+local PER_QUEUE = 6
 local at, healed = tonumber(redis.call('TIME')[1]), {{}}
-local function record_of(id) return '{redis_keys.request("")}' .. id end
 local function tell(id, what, counter)
   redis.call('ZREM', KEYS[3], id)
   if counter then redis.call('HINCRBY', KEYS[4], counter, 1) end
@@ -66,7 +76,7 @@ for i, name in ipairs({{unpack(ARGV, 4)}}) do
 end
 
 local function is_open(id)
-  local state = redis.call('HGET', record_of(id), 'state')
+  local state = is_record(id) and redis.call('HGET', record_of(id), 'state')
   return state and not ENDED[state]
 end
 
@@ -77,7 +87,11 @@ local function heal(id, state, leader, request)
     redis.call('LREM', '{redis_keys.joined("")}' .. leader, 0, id)
     redis.call('HDEL', record_of(id), 'joined_to')
   end
-  if ENDED[state] == nil or leader then redis.call('HSET', record_of(id), 'state', 'queued') end
+  if ENDED[state] == nil or leader then -- its state is none, or was that of who made its picture
+    local fal, submits = unpack(redis.call('HMGET', record_of(id), 'fal', 'submits'))
+    local asked = fal and fal ~= '' and 'submitted' or (tonumber(submits or 0) or 0) > 0 and 'submitting'
+    redis.call('HSET', record_of(id), 'state', asked or 'queued')
+  end
   redis.call('HSET', record_of(id), 'id', id)
   if not first or redis.call('HINCRBY', record_of(id), 'heals', 1) > tonumber(ARGV[3]) then
     return tell(id, 'end', '{ENDED}')
@@ -99,12 +113,13 @@ local suspected = {{}}
 for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do suspected[id] = true end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local suspect = false
-  if not in_hand[id] then
+  if not in_hand[id] and not is_record(id) then
+    redis.call('DEL', record_of(id))
+    redis.call('ZREM', KEYS[2], id)
+    tell(id, 'forgotten', '{FORGOTTEN}')
+  elseif not in_hand[id] then
     local state, leader, request = unpack(redis.call('HMGET', record_of(id), 'state', 'joined_to', 'request'))
-    if not state and redis.call('EXISTS', record_of(id)) == 0 then
-      redis.call('ZREM', KEYS[2], id)
-      tell(id, 'forgotten', '{FORGOTTEN}')
-    elseif ENDED[state] then
+    if ENDED[state] then
       redis.call('ZREM', KEYS[2], id) -- ended by the release before, which does not know this set
     elseif not (leader and is_open(leader)) then
       suspect = true
@@ -118,6 +133,22 @@ end
 for id in pairs(suspected) do redis.call('ZREM', KEYS[3], id) end
 return healed
 """
+)
+
+# KEYS: a person's open requests, everybody's. The latter is made whole, the former loses what has ended or is gone.
+_COMPARE: Final = (
+    _RECORDS
+    + """
+local open = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 1, #open, 2 do
+  if not is_record(open[i]) or ENDED[redis.call('HGET', record_of(open[i]), 'state')] then
+    redis.call('ZREM', KEYS[1], open[i])
+  else
+    redis.call('ZADD', KEYS[2], 'NX', open[i + 1], open[i])
+  end
+end
+"""
+)
 
 
 @dataclass(slots=True)
@@ -128,15 +159,18 @@ class Sweeper:
     connection: BlockingRedis
     store: RequestStore
     _sweep: AsyncScript = field(init=False)
+    _compare: AsyncScript = field(init=False)
 
     def __post_init__(self) -> None:
         """Register the script."""
         self._sweep = script(self.redis, _SWEEP)
+        self._compare = script(self.redis, _COMPARE)
 
     async def run(self) -> None:
         """Sweep for ever, whatever happens."""
         while True:
             try:
+                await self.compare()
                 await self.sweep()
             except RedisError as error:
                 if not passes(error):
@@ -145,6 +179,25 @@ class Sweeper:
                 log.exception("the sweep failed")
             check_cancelled()
             await asyncio.sleep(SWEEP_EVERY)
+
+    async def compare(self) -> None:
+        """Put right what stands in one list of open requests only, and forget jobs that RQ keeps as cancelled.
+
+        The release before left both: it knew no list of everybody's, and cancelled in RQ's way.
+        """
+        every = int(COMPARE_EVERY * 1000)
+        if not await self.redis.set(redis_keys.SWEEPER_COMPARED, 1, nx=True, px=every):
+            return
+        for pattern in (redis_keys.open_requests("*"), redis_keys.open_batch("*")):
+            async for key in self.redis.scan_iter(pattern, count=1000):
+                await self._compare(keys=[key, redis_keys.OPEN_REQUESTS])
+        for name in queues.QUEUES:
+            registry = CanceledJobRegistry.key_template.format(name)
+            while cancelled := cast(list[str], await self.redis.zrange(registry, 0, 999)):
+                async with self.redis.pipeline() as pipeline:
+                    pipeline.delete(*(Job.redis_job_namespace_prefix + job_id for job_id in cancelled))
+                    pipeline.zrem(registry, *cancelled)
+                    await pipeline.execute()
 
     async def sweep(self) -> None:
         """Sweep once, if nobody has done so just now.

@@ -38,6 +38,7 @@ QUICKER = (
     (patience, "BACKOFF_MAX", 0.5),
     (sweeper, "SWEEP_EVERY", 0.5),
     (sweeper, "HEAL_AFTER", 3.0),
+    (sweeper, "COMPARE_EVERY", 1.0),
 )
 """What the tests do not wait for as long as people do: module, constant, seconds."""
 PLAIN_QUEUES = ("plain", "plain_low")

@@ -107,6 +107,68 @@ def test_a_record_that_is_gone_is_forgotten(world: World) -> None:
     assert world.redis.zcard(redis_keys.OPEN_REQUESTS) == 0
 
 
+def test_a_record_that_is_no_hash_holds_up_no_other_s_healing(world: World) -> None:
+    broken, other = world.orders(2)
+    world.run_rq("empty", "img_queue")
+    world.redis.delete(redis_keys.request(broken))
+    world.redis.set(redis_keys.request(broken), "{")
+    world.worker()
+    world.until_ended([other])
+    world.assert_each_done_once([other])
+    assert healed(world) == {FORGOTTEN: 1, REQUEUED: 1}
+    wait_until(lambda: not world.redis.exists(redis_keys.open_requests(7)), "its place is free")
+
+
+@pytest.mark.parametrize("lost", [("request",), ("request", "user"), ("request", "user", "id"), ("user",)])
+def test_a_record_that_lacks_fields_ends_and_leaves_its_place(world: World, lost: tuple[str, ...]) -> None:
+    request = world.order()
+    world.redis.hdel(redis_keys.request(request), *lost)
+    world.worker()
+    wait_until(lambda: world.redis.zcard(redis_keys.OPEN_REQUESTS) == 0, "it has ended")
+    wait_until(lambda: not world.redis.exists(redis_keys.open_requests(7)), "its place is free")
+    assert world.events(request)[-1] == ("done" if lost == ("user",) else "failed")
+    assert world.redis.ttl(redis_keys.request(request)) > 0
+
+
+def test_a_state_that_is_gone_costs_no_second_picture(world: World) -> None:
+    first = world.worker()
+    request = world.order("a fox [sim:latency=3]")
+    world.until_state(request, RequestState.SUBMITTED)
+    first.kill()
+    world.redis.hdel(redis_keys.request(request), "state")
+    world.run_rq("empty", "img_queue")
+    world.redis.delete(redis_keys.leases(queues.QUEUE), f"rq:wip:{queues.QUEUE}")
+    world.worker()
+    until_healed(world, **{REQUEUED: 1})
+    world.until_ended([request])
+    assert world.events(request) == ["started", "done"]
+    assert world.counts()["submits"] == 1
+
+
+def test_a_lease_whose_execution_is_gone_keeps_nobody_waiting(world: World) -> None:
+    request = world.order()
+    world.redis.lrem(f"rq:queue:{queues.QUEUE}", 0, request)
+    world.redis.zadd(redis_keys.leases(queues.QUEUE), {f"{request}:gone": 1, "nobody:gone": 1})
+    world.worker()
+    world.until_ended([request])
+    world.assert_each_done_once([request])
+    assert healed(world) == {REQUEUED: 1}
+    assert_nothing_is_open(world)
+
+
+def test_what_the_release_before_left_is_known_too(world: World) -> None:
+    ids = world.orders(2)
+    world.redis.delete(redis_keys.OPEN_REQUESTS)
+    world.job(ids[0]).cancel()  # as that release did; the request itself is open
+    world.run_rq("empty", "img_queue")
+    world.worker()
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
+    assert healed(world) == {REQUEUED: 2}
+    assert world.redis.keys("rq:canceled:*") == []
+    assert_nothing_is_open(world)
+
+
 def test_who_joined_a_request_that_is_gone_is_queued_alone(world: World) -> None:
     leader = world.order(SLOW, cache_key="same")
     follower = world.order(SLOW, cache_key="same", enqueue=False)
