@@ -18,7 +18,8 @@ from app.core.redis_clients import until_answered
 from app.core.requests import FalRequest, Lease, RequestRecord, RequestStore
 from app.worker import executions, models, pictures
 from app.worker.fal_answers import ModelFailedError
-from app.worker.fal_queue import FalProgress, FalQueue, FalStatus
+from app.worker.fal_queue import FalProgress, FalQueue
+from app.worker.fal_shapes import FalStatus
 from app.worker.latency import LatencyLog
 from app.worker.patience import Deadline, Patience, TransientError
 
@@ -71,7 +72,7 @@ class Collector:
             await until_answered(lambda: self.store.model_failed(request.id, lease, failures))
             return
         await until_answered(lambda: self.latency.record(fal_request, progress.inference_time))
-        media = await self._stored(request.id, models.result_urls(answer), deadline)
+        media = await self._stored(request.id, models.result_urls(answer, request), deadline)
         log.info("request %s: %d pictures, %.1f s", request.id, len(media), time.time() - fal_request.submitted_at)
         await until_answered(lambda: self.store.stored(request.id, lease, media))
 

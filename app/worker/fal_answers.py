@@ -3,7 +3,6 @@
 Nothing here quotes a body of the model's: it echoes the prompt.
 """
 
-import json
 from http import HTTPStatus
 from typing import Final
 
@@ -11,10 +10,9 @@ import httpx
 
 from app.core.errors import FailureReason, ImagebotError, RequestFailedError
 from app.core.pause import plain_words
+from app.worker.fal_shapes import objects
 from app.worker.patience import DoubtfulError, TransientError
 
-UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
-"""What reading an answer of an unexpected shape raises."""
 _BAD_INPUT_CODES: Final = frozenset({400, 413, 415, 422})
 _ACCOUNT_CODES: Final = frozenset({401, 402, 403})
 _GONE_CODES: Final = frozenset({404, 410})
@@ -92,8 +90,8 @@ def check_result(response: httpx.Response) -> None:
     _check_refused(response, detail)
     if response.status_code in _GONE_CODES:
         raise DoubtfulError(detail)
-    in_progress = response.status_code == HTTPStatus.BAD_REQUEST and "still in progress" in response.text
-    if response.status_code in _BAD_INPUT_CODES and _is_json(response) and not in_progress:
+    in_progress = response.status_code == HTTPStatus.BAD_REQUEST and b"still in progress" in response.content
+    if response.status_code in _BAD_INPUT_CODES and objects(response.content) and not in_progress:
         raise RequestFailedError(FailureReason.BAD_INPUT, detail)
     if kind and response.is_client_error:
         raise RequestFailedError(FailureReason.INTERNAL, detail)
@@ -116,14 +114,17 @@ def check_file(response: httpx.Response) -> None:
 
 
 def error_type(response: httpx.Response) -> str:
-    """Return fal's name for an error: its header, or the first ``type`` in the body's details; '' if it has none."""
+    """Return fal's name for an error: its header, or the first ``type`` in the body's details; '' if it has none.
+
+    It is on one line and short, whatever fal said.
+    """
     if "X-Fal-Error-Type" in response.headers:
-        return response.headers["X-Fal-Error-Type"]
-    body = _body(response)
+        return plain_words(response.headers["X-Fal-Error-Type"])
+    body = objects(response.content)
     detail = body.get("detail")
-    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        return str(detail[0].get("type", ""))
-    return str(body.get("error_type", ""))
+    first = detail[0] if isinstance(detail, list) and detail else None
+    named = first.get("type") if isinstance(first, dict) else body.get("error_type")
+    return plain_words(named) if isinstance(named, str) else ""
 
 
 def _check_refused(response: httpx.Response, detail: str) -> None:
@@ -134,7 +135,7 @@ def _check_refused(response: httpx.Response, detail: str) -> None:
 
 def _check_account(response: httpx.Response, detail: str) -> None:
     if response.status_code in _ACCOUNT_CODES:
-        said = _body(response).get("detail")
+        said = objects(response.content).get("detail")
         raise AccountError(detail, plain_words(said if isinstance(said, str) else detail))
 
 
@@ -145,15 +146,3 @@ def _detail(response: httpx.Response, call: str) -> str:
 def _retry_after(response: httpx.Response) -> float | None:
     after = response.headers.get("Retry-After", "")
     return float(after) if after.isascii() and after.isdecimal() else None
-
-
-def _is_json(response: httpx.Response) -> bool:
-    return bool(_body(response))
-
-
-def _body(response: httpx.Response) -> dict[str, object]:
-    try:
-        body = json.loads(response.text)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -4,16 +4,18 @@
 requests, so one that still runs may not be in it.
 """
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
+from pydantic_core import from_json
 
 from app.core.errors import ImagebotError
 from app.core.requests import FalRequest
-from app.worker.fal_answers import UNREADABLE
+from app.worker import fal_http
+from app.worker.fal_http import NoAnswerError
+from app.worker.fal_shapes import Listed, Page
 from app.worker.patience import TransientError
 
 PAGE: Final = 100
@@ -36,9 +38,7 @@ class FalListing:
     ) -> None:
         """``transport``: how requests are sent, if not as usual."""
         self._queue_url = queue_url.rstrip("/")
-        self._client = httpx.AsyncClient(
-            base_url=api_url, headers={"Authorization": f"Key {key}"}, timeout=30.0, transport=transport
-        )
+        self._client = fal_http.client(base_url=api_url, headers={"Authorization": f"Key {key}"}, transport=transport)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -54,30 +54,30 @@ class FalListing:
         found = []
         try:
             async for item in self._items(endpoint, since - CLOCKS_APART):
-                sent_at = datetime.fromisoformat(item.get("sent_at") or item["started_at"]).timestamp()
-                if sent_at >= since - CLOCKS_APART and _is_input(item.get("json_input"), payload):
-                    found.append(self._request(endpoint, str(item["request_id"]), sent_at))
-        except httpx.RequestError as error:
-            raise TransientError(f"listing: {type(error).__name__}") from error
-        except UNREADABLE as error:
-            raise TransientError(f"listing: unreadable answer: {type(error).__name__}") from error
+                sent_at = item.received_at.timestamp()
+                if sent_at >= since - CLOCKS_APART and _is_input(item.json_input, payload):
+                    found.append(self._request(endpoint, item.request_id, sent_at))
+        except NoAnswerError as error:
+            raise TransientError(f"listing: {error}") from error
+        except ValueError:
+            raise TransientError("listing: unreadable answer") from None
         return sorted(found, key=lambda request: request.submitted_at)
 
-    async def _items(self, endpoint: str, start: float) -> AsyncIterator[dict[str, Any]]:
+    async def _items(self, endpoint: str, start: float) -> AsyncIterator[Listed]:
         query = {"endpoint_id": endpoint, "start": datetime.fromtimestamp(start, UTC).isoformat(timespec="seconds")}
         query |= {"expand": "payloads", "limit": str(PAGE)}
         for _ in range(PAGES_MAX):
-            response = await self._client.get("models/requests/by-endpoint", params=query)
+            response = await fal_http.call(self._client, "GET", "models/requests/by-endpoint", params=query)
             if response.status_code in {401, 403, 404, 405}:
                 raise ListingRefusedError(f"listing: HTTP {response.status_code}")
             if not response.is_success:
                 raise TransientError(f"listing: HTTP {response.status_code}")
-            page = response.json()
-            for item in page["items"]:
+            page = Page.model_validate_json(response.content)
+            for item in page.items:
                 yield item
-            if not page.get("next_cursor"):
+            if not page.next_cursor:
                 return
-            query["cursor"] = page["next_cursor"]
+            query["cursor"] = page.next_cursor
         raise TransientError("listing: too long")
 
     def _request(self, endpoint: str, request_id: str, sent_at: float) -> FalRequest:
@@ -90,5 +90,5 @@ class FalListing:
 def _is_input(listed: Any, payload: Mapping[str, Any]) -> bool:
     """Tell whether a listed input is ours; fal may have added the model's defaults."""
     if isinstance(listed, str):
-        listed = json.loads(listed)
+        listed = from_json(listed)
     return isinstance(listed, dict) and all(listed.get(name) == value for name, value in payload.items())

@@ -7,33 +7,23 @@ share a connection pool. It serves for uploads (``app/worker/fal_uploads.py``).
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from fnmatch import fnmatch
 from typing import Any, Final
 
 import httpx
 
 from app.core.errors import FailureReason, RequestFailedError
+from app.core.pause import plain_words
 from app.core.requests import FalRequest
-from app.worker import fal_answers
-from app.worker.fal_answers import UNREADABLE, SubmitOutcomeUnknownError
+from app.worker import fal_answers, fal_http
+from app.worker.fal_answers import SubmitOutcomeUnknownError
+from app.worker.fal_http import NoAnswerError
+from app.worker.fal_shapes import Accepted, FalStatus, Result, Status
 from app.worker.patience import DoubtfulError, TransientError
 
 PICTURE_MAX_BYTES: Final = 50 * 1024 * 1024
 """Bytes of one result that are accepted."""
-
-_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0, pool=None)
-# Idle connections go before servers drop them: a submit on one that is just being closed has an unknown outcome.
-_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=20)
-_REQUEST_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-
-
-class FalStatus(StrEnum):
-    """What fal says of a request."""
-
-    IN_QUEUE = "IN_QUEUE"
-    IN_PROGRESS = "IN_PROGRESS"
-    COMPLETED = "COMPLETED"
+_HTTPS_PORT: Final = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +49,13 @@ class FalQueue:
         self._queue_url = httpx.URL(queue_url)
         self._media_hosts = media_hosts
 
-        def client(*, http2: bool, **options: Any) -> httpx.AsyncClient:
-            return httpx.AsyncClient(http2=http2, timeout=_TIMEOUT, limits=_LIMITS, transport=transport, **options)
-
         own: dict[str, Any] = {"base_url": self._queue_url, "headers": {"Authorization": f"Key {key}"}}
         # A connection of HTTP/2 is shared: its end, or a cancelled neighbour, breaks requests that the server has
         # taken (encode/httpcore#730). A submit is worth a connection of its own.
-        self._submits = client(http2=False, **own)
-        self._api = client(http2=True, **own)
+        self._submits = fal_http.client(transport=transport, **own)
+        self._api = fal_http.client(http2=True, transport=transport, **own)
         # Results are public files of another host: the key is not sent there.
-        self._files = client(http2=True)
+        self._files = fal_http.client(PICTURE_MAX_BYTES, http2=True, transport=transport)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -94,18 +81,26 @@ class FalQueue:
                 about_to_send()
 
         try:
-            response = await self._submits.post(f"/{endpoint}", json=dict(payload), extensions={"trace": trace})
-        except _REQUEST_UNSENT as error:
-            raise TransientError(f"submit: {type(error).__name__}") from error
-        except httpx.RequestError as error:
-            raise SubmitOutcomeUnknownError(f"submit: {type(error).__name__}") from error
+            response = await fal_http.call(
+                self._submits, "POST", f"/{endpoint}", json=dict(payload), extensions={"trace": trace}
+            )
+        except NoAnswerError as error:
+            if error.sent:
+                raise SubmitOutcomeUnknownError(f"submit: {error}") from error
+            raise TransientError(f"submit: {error}") from error
         fal_answers.check_submit(response)
         try:
-            data = response.json()
-            urls = {name: self._own(data[name]) for name in ("status_url", "response_url", "cancel_url")}
-            return FalRequest(request_id=data["request_id"], endpoint=endpoint, submitted_at=time.time(), **urls)
-        except UNREADABLE as error:
-            raise SubmitOutcomeUnknownError(f"submit: unreadable answer: {type(error).__name__}") from error
+            said = Accepted.model_validate_json(response.content)
+        except ValueError:
+            raise SubmitOutcomeUnknownError("submit: unreadable answer") from None
+        return FalRequest(
+            request_id=said.request_id,
+            status_url=self._own(said.status_url),
+            response_url=self._own(said.response_url),
+            cancel_url=self._own(said.cancel_url),
+            endpoint=endpoint,
+            submitted_at=time.time(),
+        )
 
     async def status(self, request: FalRequest) -> FalProgress:
         """Ask how far a request is.
@@ -117,12 +112,12 @@ class FalQueue:
         response = await self._get(request.status_url, "status")
         fal_answers.check_status(response)
         try:
-            data = response.json()
-            return FalProgress(FalStatus(data["status"]), (data.get("metrics") or {}).get("inference_time"))
-        except UNREADABLE as error:
-            raise TransientError(f"status: unreadable answer: {type(error).__name__}") from error
+            said = Status.model_validate_json(response.content)
+        except ValueError:
+            raise TransientError("status: unreadable answer") from None
+        return FalProgress(said.status, said.metrics.inference_time if said.metrics else None)
 
-    async def result(self, request: FalRequest) -> dict[str, Any]:
+    async def result(self, request: FalRequest) -> Result:
         """Return a completed request's result: the model's own answer.
 
         Raises:
@@ -134,9 +129,9 @@ class FalQueue:
         response = await self._get(request.response_url, "result")
         fal_answers.check_result(response)
         try:
-            return dict(response.json())
-        except UNREADABLE as error:
-            raise DoubtfulError(f"result: unreadable answer: {type(error).__name__}") from error
+            return Result.model_validate_json(response.content)
+        except ValueError:
+            raise DoubtfulError("result: unreadable answer") from None
 
     async def cancel(self, request: FalRequest) -> None:
         """Ask fal to drop a request; a running one may complete all the same.
@@ -145,9 +140,9 @@ class FalQueue:
             TransientError: fal did not hear it.
         """
         try:
-            response = await self._api.put(request.cancel_url)
-        except httpx.RequestError as error:
-            raise TransientError(f"cancel: {type(error).__name__}") from error
+            response = await fal_http.call(self._api, "PUT", request.cancel_url)
+        except NoAnswerError as error:
+            raise TransientError(f"cancel: {error}") from error
         if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise TransientError(f"cancel: HTTP {response.status_code}")
 
@@ -160,37 +155,39 @@ class FalQueue:
             RequestFailedError: the host is not allowed, or the file is too large.
         """
         target = self._parsed(url)
-        if target.scheme not in {"https", self._queue_url.scheme} or not any(
-            fnmatch(target.host, host) for host in self._media_hosts
-        ):
-            raise RequestFailedError(FailureReason.INTERNAL, f"a result on a host that is not allowed: {target.host}")
+        if not self._is_allowed(target):
+            raise RequestFailedError(
+                FailureReason.INTERNAL, f"a result at a place that is not allowed: {plain_words(_origin(target))}"
+            )
         try:
-            async with self._files.stream("GET", target) as response:
-                fal_answers.check_file(response)
-                data = bytearray()
-                async for chunk in response.aiter_bytes():
-                    data += chunk
-                    if len(data) > PICTURE_MAX_BYTES:
-                        raise RequestFailedError(FailureReason.INTERNAL, "a result larger than is accepted")
-                return bytes(data)
-        except httpx.RequestError as error:
-            raise TransientError(f"fetch: {type(error).__name__}") from error
+            response = await fal_http.call(self._files, "GET", target, seconds=fal_http.FILE_SECONDS)
+        except NoAnswerError as error:
+            if isinstance(error.__cause__, fal_http.AnswerRefusedError):
+                raise RequestFailedError(FailureReason.INTERNAL, f"a result {error}") from error
+            raise TransientError(f"fetch: {error}") from error
+        fal_answers.check_file(response)
+        return response.content
 
     async def _get(self, url: str, what: str) -> httpx.Response:
         try:
-            return await self._api.get(url)
-        except httpx.RequestError as error:
-            raise TransientError(f"{what}: {type(error).__name__}") from error
+            return await fal_http.call(self._api, "GET", url)
+        except NoAnswerError as error:
+            raise TransientError(f"{what}: {error}") from error
+
+    def _is_allowed(self, target: httpx.URL) -> bool:
+        """Tell whether a result may be fetched: a known host, and TLS at its usual port or the queue's own origin."""
+        usual = target.scheme == "https" and (target.port or _HTTPS_PORT) == _HTTPS_PORT
+        own = _origin(target) == _origin(self._queue_url)
+        known = any(fnmatch(target.host, host) for host in self._media_hosts)
+        return known and (usual or own) and not target.userinfo
 
     def _own(self, url: str) -> str:
         """Return a URL that fal answered with, if the key may be sent there."""
         target = self._parsed(url)
-        if (target.scheme, target.host, target.port) != (
-            self._queue_url.scheme,
-            self._queue_url.host,
-            self._queue_url.port,
-        ):
-            raise RequestFailedError(FailureReason.INTERNAL, f"fal answered with a URL on {target.host}")
+        if _origin(target) != _origin(self._queue_url) or target.userinfo:
+            raise RequestFailedError(
+                FailureReason.INTERNAL, f"fal answered with a URL on {plain_words(_origin(target))}"
+            )
         return url
 
     @staticmethod
@@ -199,3 +196,8 @@ class FalQueue:
             return httpx.URL(url)
         except httpx.InvalidURL:
             raise RequestFailedError(FailureReason.INTERNAL, "fal answered with what is no URL") from None
+
+
+def _origin(url: httpx.URL) -> str:
+    """Where a URL leads, without the way there (and without a name and password, which are none of ours)."""
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"

@@ -12,6 +12,7 @@ from app.core import redis_keys
 from app.core.polling_config import PollingConfig, RunTimes, aware_intervals, plain_intervals
 from app.core.redis_clients import until_answered
 from app.core.requests import FalRequest
+from app.worker.fal_shapes import INFERENCE_MAX
 
 KEPT: Final = 500
 """Run times kept for an endpoint: enough that a minute of rising traffic, in which quick requests are the first to be
@@ -29,8 +30,8 @@ class LatencyLog:
         self._aware = aware
 
     async def record(self, request: FalRequest, inference_time: float | None) -> None:
-        """Remember how long a request took: fal's own figure, or the time since it was accepted."""
-        took = inference_time if inference_time is not None else _age(request)
+        """Remember how long a request took: fal's own figure, or the time since it was accepted, if that is less."""
+        took = max(0.0, min(_age(request), INFERENCE_MAX if inference_time is None else inference_time))
         key = redis_keys.latency(request.endpoint)
         async with self._redis.pipeline() as pipeline:
             pipeline.lpush(key, f"{took:.2f}")
@@ -52,8 +53,18 @@ class LatencyLog:
         if not self._aware:
             return None
         key = redis_keys.latency(endpoint)
-        past = [float(took) for took in cast(list[str], await self._redis.lrange(key, 0, KEPT - 1))]
+        kept = [_sane(took) for took in cast(list[str], await self._redis.lrange(key, 0, KEPT - 1))]
+        past = [took for took in kept if took is not None]
         return RunTimes.fit(past) if len(past) >= NEEDED else None
+
+
+def _sane(text: str) -> float | None:
+    """Read a run time; None if it is none: what fal said was once written as it came."""
+    try:
+        took = float(text)
+    except ValueError:
+        return None
+    return took if 0 <= took <= INFERENCE_MAX else None
 
 
 def _age(request: FalRequest) -> float:

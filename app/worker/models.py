@@ -8,6 +8,7 @@ from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import ConfigurationError, FailureReason, RequestFailedError
 from app.core.operations import Operation
 from app.core.requests import ImageRequest
+from app.worker.fal_shapes import Result
 
 Payload = dict[str, Any]
 
@@ -80,14 +81,13 @@ def choose_endpoints(chosen: Mapping[Operation, str]) -> dict[Operation, str]:
     return endpoints
 
 
-def result_urls(result: Mapping[str, Any]) -> list[str]:
-    """Return the pictures' URLs in a model's answer (``images[]`` or ``image``).
+def result_urls(result: Result, request: ImageRequest) -> list[str]:
+    """Return the URLs of the pictures in a model's answer (``images[]`` or ``image``), as many as were asked for.
 
     Raises:
         RequestFailedError: the answer holds none.
     """
-    images = result.get("images") or ([result["image"]] if result.get("image") else [])
-    urls = [image["url"] for image in images if isinstance(image, dict) and isinstance(image.get("url"), str)]
-    if not urls:
+    files = result.images or ([result.image] if result.image else [])
+    if not files:
         raise RequestFailedError(FailureReason.INTERNAL, "the model's answer holds no picture")
-    return urls
+    return [file.url for file in files[: int(request.parameters.get("num_images", 1))]]

@@ -1,11 +1,14 @@
 """Inputs on their way to fal's storage: the key goes to fal's hosts and to nobody else, whatever they answer."""
 
+import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
 
+from app.worker import fal_http
 from app.worker.fal_uploads import Uploader
 from app.worker.patience import TransientError
 
@@ -18,6 +21,8 @@ class Host:
     """An HTTP server that answers as it is told and remembers what it was sent."""
 
     answers: dict[str, web.Response] = field(default_factory=dict)
+    drip: str = ""
+    """The path of an answer that comes one byte at a time, for ever."""
     received: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and ``Authorization`` of each request."""
     url: str = ""
@@ -25,6 +30,12 @@ class Host:
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
         self.received.append((request.method, request.path, request.headers.get("Authorization", "")))
+        if request.path == self.drip:
+            stream = web.StreamResponse()
+            await stream.prepare(request)
+            while True:
+                await stream.write(b" ")
+                await asyncio.sleep(0.05)
         found = self.answers.get(request.path)
         if found is None:
             return web.json_response({"detail": "no such thing"}, status=404)
@@ -99,3 +110,40 @@ async def test_an_upload_carries_a_token_and_not_the_key(hosts: tuple[Host, Host
     assert await Uploader(KEY, fal.url, fal.url)(b"a picture", "image/png") == f"{fal.url}/files/1.png"
     assert fal.received == [("POST", "/storage/auth/token", f"Key {KEY}"), ("POST", "/files/upload", "Bearer t")]
     assert not foreign.received
+
+
+LARGE = b" " * (fal_http.ANSWER_MAX + 1)
+ODD = {
+    "large": web.Response(body=LARGE),
+    "encoded": web.Response(body=gzip.compress(gzip.compress(LARGE)), headers={"Content-Encoding": "gzip, gzip"}),
+    "deep": web.Response(body=b"[" * 100_000, content_type="application/json"),
+    "charset": web.Response(body=b"{}", headers={"Content-Type": "application/json; charset=undefined"}),
+    "time": _json(TOKEN | {"base_url": "x", "expires_at": "0001-01-01T00:00:00+23:59"}),
+    "address": _json({"access_url": "x" * 10_000}),
+    "no address": _json({"access_url": None}),
+}
+
+
+@pytest.mark.parametrize("path", ["/storage/auth/token", "/files/upload"])
+@pytest.mark.parametrize("odd", list(ODD))
+async def test_an_odd_answer_to_an_upload_is_an_upload_that_failed(
+    hosts: tuple[Host, Host], path: str, odd: str
+) -> None:
+    fal, _ = hosts
+    if path == "/files/upload":
+        fal.answers = {"/storage/auth/token": _json(TOKEN | {"base_url": fal.url})}
+    fal.answers[path] = ODD[odd]
+    with pytest.raises(TransientError):
+        await Uploader(KEY, fal.url, fal.url)(b"a picture", "image/png")
+
+
+@pytest.mark.parametrize("path", ["/storage/auth/token", "/files/upload"])
+async def test_an_answer_to_an_upload_that_drips_is_not_waited_for(
+    hosts: tuple[Host, Host], path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fal, _ = hosts
+    monkeypatch.setattr(fal_http, "FILE_SECONDS", 1.0)
+    fal.answers = {"/storage/auth/token": _json(TOKEN | {"base_url": fal.url})}
+    fal.drip = path
+    with pytest.raises(TransientError, match="TimeoutError"):
+        await Uploader(KEY, fal.url, fal.url)(b"a picture", "image/png")

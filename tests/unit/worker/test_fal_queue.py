@@ -1,6 +1,8 @@
 """fal's answers, sorted: what is final, what passes, and what nobody can know."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -8,9 +10,10 @@ import pytest
 
 from app.core.errors import FailureReason, RequestFailedError
 from app.core.requests import FalRequest
-from app.worker import fal_queue
+from app.worker import fal_http, fal_queue
 from app.worker.fal_answers import AccountError, ModelFailedError, SubmitOutcomeUnknownError
-from app.worker.fal_queue import FalQueue, FalStatus
+from app.worker.fal_queue import FalProgress, FalQueue
+from app.worker.fal_shapes import FalStatus
 from app.worker.patience import DoubtfulError, TransientError
 
 QUEUE = "https://queue.example"
@@ -184,9 +187,11 @@ async def test_a_models_failure_is_told_from_a_failure_of_the_way_there() -> Non
 @pytest.mark.parametrize(
     "url",
     ["https://evil.example/a.png", "https://fal.example.evil.example/a.png", "https://notfal.example/a.png",
-     "http://v3.fal.example/a.png", "file:///etc/passwd", "https://[bad/a.png", ""],
+     "https://v3.fal.example:8443/a.png", "https://v3.fal.example:22/a.png", "https://me:you@v3.fal.example/a.png",
+     "http://v3.fal.example:443/a.png", "http://v3.fal.example/a.png",
+     "file:///etc/passwd", "https://[bad/a.png", ""],
 )  # fmt: skip
-async def test_results_are_fetched_from_allowed_hosts_over_https_only(url: str) -> None:
+async def test_results_are_fetched_from_allowed_hosts_over_https_at_its_port_only(url: str) -> None:
     with pytest.raises(RequestFailedError):
         await fal(says(200, "picture")).fetch(url)
 
@@ -206,3 +211,156 @@ async def test_a_cancel_that_fal_refuses_is_no_error_one_that_it_did_not_hear_is
         await fal(breaks(httpx.ReadTimeout)).cancel(REQUEST)
     with pytest.raises(TransientError):
         await fal(says(503)).cancel(REQUEST)
+
+
+# -- answers without measure -----------------------------------------------------------------------------------------
+
+
+def streams(body: AsyncIterator[bytes], **headers: str) -> Answer:
+    return lambda _: httpx.Response(200, headers=headers, content=body)
+
+
+async def endless(part: bytes = b" " * 65536, pause: float = 0.0) -> AsyncIterator[bytes]:
+    while True:
+        yield part
+        await asyncio.sleep(pause)
+
+
+def calls(queue: FalQueue) -> dict[str, Coroutine[Any, Any, Any]]:
+    return {
+        "submit": queue.submit("owner/app", {}),
+        "status": queue.status(REQUEST),
+        "result": queue.result(REQUEST),
+        "cancel": queue.cancel(REQUEST),
+        "fetch": queue.fetch("https://fal.example/a.png"),
+    }
+
+
+CALLS = ("submit", "status", "result", "cancel", "fetch")
+NOT_READ = (SubmitOutcomeUnknownError, TransientError, RequestFailedError)
+
+
+async def ended(call: str, answer: Answer) -> Exception:
+    """Make one call of all; give the error it ends with."""
+    for name, coroutine in calls(fal(answer)).items():
+        if name == call:
+            with pytest.raises(NOT_READ) as caught:
+                await coroutine
+        else:
+            coroutine.close()
+    return caught.value
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_an_endless_answer_is_read_to_its_limit_only(call: str) -> None:
+    error = await ended(call, streams(endless()))
+    assert "larger than is accepted" in str(error)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "br", "deflate", "x", ""])
+async def test_an_encoded_answer_is_not_read(call: str, encoding: str) -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["Accept-Encoding"])
+        return streams(endless(), **{"Content-Encoding": encoding})(request)
+
+    assert "encoded" in str(await ended(call, answer))
+    assert asked == ["identity"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_an_answer_that_drips_is_not_waited_for(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fal_http, "CALL_SECONDS", 0.2)
+    monkeypatch.setattr(fal_http, "FILE_SECONDS", 0.2)
+    assert "TimeoutError" in str(await ended(call, streams(endless(b" ", 0.05))))
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_no_redirect_is_followed_and_no_cookie_kept(call: str) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(307, headers={"Location": "https://evil.example/", "Set-Cookie": "a=b; Path=/"})
+
+    queue = fal(answer)
+    for _ in range(2):
+        for name, coroutine in calls(queue).items():
+            if name == call:
+                with suppress(*NOT_READ):
+                    await coroutine
+            else:
+                coroutine.close()
+    assert len(seen) == 2
+    assert not [request for request in seen if request.url.host == "evil.example" or "Cookie" in request.headers]
+
+
+# -- answers of odd shape --------------------------------------------------------------------------------------------
+
+DEEP = b'{"status":' + b"[" * 100_000
+ODD = [DEEP, b"[" * 100_000, b"\xff\xfe", b"", b"null", b"5", b"[]", b'"x"', b"{" * 1000, b"9" * 10_000, b"NaN"]
+
+
+@pytest.mark.parametrize("body", ODD)
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=undefined", "text/html"])
+async def test_a_body_of_no_known_shape_is_an_error_of_ours(body: bytes, content_type: str) -> None:
+    answer: Answer = lambda _: httpx.Response(200, content=body, headers={"Content-Type": content_type})  # noqa: E731
+    assert isinstance(await ended("submit", answer), SubmitOutcomeUnknownError)
+    assert isinstance(await ended("status", answer), TransientError)
+    assert isinstance(await ended("result", answer), DoubtfulError)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 500])
+@pytest.mark.parametrize("body", ODD)
+async def test_so_is_one_of_an_error(body: bytes, status: int) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, content=body, headers={"Content-Type": "application/json; charset=undefined"})
+
+    for call in ("submit", "status", "result"):
+        await ended(call, answer)
+
+
+@pytest.mark.parametrize("field", list(ACCEPTED))
+@pytest.mark.parametrize("value", [None, 5, True, [], {}, "", "x" * 10_000])
+async def test_an_acceptance_with_a_wrong_field_leaves_the_outcome_unknown(field: str, value: Any) -> None:
+    assert isinstance(await ended("submit", says(200, ACCEPTED | {field: value})), SubmitOutcomeUnknownError)
+
+
+@pytest.mark.parametrize("request_id", ["../../users", "a b", "a\nb", "a/b", "a?b", "\u202e"])
+async def test_an_id_that_would_lead_elsewhere_is_none(request_id: str) -> None:
+    error = await ended("submit", says(200, ACCEPTED | {"request_id": request_id}))
+    assert isinstance(error, SubmitOutcomeUnknownError)
+
+
+@pytest.mark.parametrize("time", ["Infinity", "-Infinity", "NaN", "-1", "1e400", '"3"', "true", "[]", "{}", "3601"])
+async def test_a_run_time_that_is_none_is_left_out(time: str) -> None:
+    body = f'{{"status": "COMPLETED", "metrics": {{"inference_time": {time}}}}}'
+    assert await fal(says(200, body)).status(REQUEST) == FalProgress(FalStatus.COMPLETED)
+
+
+@pytest.mark.parametrize("metrics", ["5", '"x"', "[]", "null"])
+async def test_so_are_metrics(metrics: str) -> None:
+    body = f'{{"status": "COMPLETED", "metrics": {metrics}}}'
+    assert await fal(says(200, body)).status(REQUEST) == FalProgress(FalStatus.COMPLETED)
+
+
+@pytest.mark.parametrize("images", [5, "x", {}, True])
+async def test_a_list_of_pictures_that_is_none_is_doubted(images: Any) -> None:
+    assert isinstance(await ended("result", says(200, {"images": images})), DoubtfulError)
+
+
+@pytest.mark.parametrize("in_header", [True, False])
+async def test_an_error_is_named_in_few_words_on_one_line(in_header: bool) -> None:
+    kind = "teapot\n2026-11-26 INFO all is well\x1b[2J\u2028" + "x" * 20_000
+    if in_header:
+        answer: Answer = lambda _: httpx.Response(  # noqa: E731
+            418, headers=[(b"X-Fal-Error-Type", kind.encode())], json={"detail": "x"}
+        )
+    else:
+        answer = says(418, {"detail": [{"type": kind}]})
+    for call in ("submit", "status", "result"):
+        said = str(await ended(call, answer))
+        assert said.isprintable()
+        assert len(said) < 250

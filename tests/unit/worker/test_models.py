@@ -1,5 +1,7 @@
 """Endpoints: what they are sent, checked against the simulator's models, and what they answer."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,10 +10,12 @@ from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import ConfigurationError, FailureReason, RequestFailedError
 from app.core.operations import MERGE_INPUTS_MAX, Operation
 from app.core.requests import ImageRequest
+from app.worker.fal_shapes import File, Result
 from app.worker.models import MODELS, choose_endpoints, result_urls
 from tests.simulators.fal import models as simulated
 
 SHAPES = [(endpoint, operation) for endpoint, model in MODELS.items() for operation in sorted(model.operations)]
+REQUEST = ImageRequest("r", 1, 1, "en", Operation.CREATE, prompt="a fox")
 
 
 def payload(endpoint: str, operation: Operation, **parameters: Any) -> dict[str, Any]:
@@ -61,11 +65,17 @@ def test_all_bad_choices_are_named_with_what_would_do() -> None:
     [{"images": [{"url": "u", "width": 1}], "seed": 1}, {"image": {"url": "u"}}, {"images": [{"url": "u"}, {}]}],
 )
 def test_pictures_are_found_in_either_shape_of_answer(answer: dict[str, Any]) -> None:
-    assert result_urls(answer) == ["u"]
+    assert result_urls(Result.model_validate_json(json.dumps(answer)), REQUEST) == ["u"]
+
+
+def test_no_more_pictures_are_taken_than_were_asked_for() -> None:
+    answer = Result(images=[File(url=str(number)) for number in range(1000)])
+    assert result_urls(answer, REQUEST) == ["0"]
+    assert result_urls(answer, replace(REQUEST, parameters={"num_images": 3})) == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("answer", [{}, {"images": []}, {"image": None}, {"images": [None]}, {"image": {"url": 7}}])
 def test_an_answer_without_a_picture_is_a_failure(answer: dict[str, Any]) -> None:
     with pytest.raises(RequestFailedError) as caught:
-        result_urls(answer)
+        result_urls(Result.model_validate_json(json.dumps(answer)), REQUEST)
     assert caught.value.reason is FailureReason.INTERNAL
