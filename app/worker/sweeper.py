@@ -170,8 +170,8 @@ class Sweeper:
         """Sweep for ever, whatever happens."""
         while True:
             try:
-                await self.compare()
                 await self.sweep()
+                await self.compare()  # second: while Redis is full it does not begin
             except RedisError as error:
                 if not passes(error):
                     log.exception("the sweep failed")

@@ -79,6 +79,7 @@ def test_what_a_busy_hour_leaves_in_redis_has_bounds(town: Town) -> None:
     clara.waits_for_pictures(1)
     anna.say("a bear [sim:latency=60]")
     wait_until(lambda: town.queue.zcard(redis_keys.OPEN_REQUESTS) > 15, "much is open")
+    town.stack.kill("imageworker@1")
     assert {key for key in town.for_ever() if not bound(key)} == set()
     for one, words in (
         (anna, "/status"),

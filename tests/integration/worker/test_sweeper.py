@@ -181,6 +181,19 @@ def test_who_joined_a_request_that_is_gone_is_queued_alone(world: World) -> None
     assert not world.record(follower).joined_to
 
 
+def test_an_heir_of_whom_the_bot_never_heard_is_queued(world: World) -> None:
+    leader = world.order(cache_key="same")
+    heir = world.order(cache_key="same", enqueue=False)
+    assert world.cancel(leader)
+    queues.stop(world.rq, leader)
+    assert world.events(heir) == ["queued"]  # and nobody reads it
+    world.worker()
+    world.until_ended([heir])
+    assert world.events(heir) == ["queued", "started", "done"]
+    assert healed(world) == {REQUEUED: 1}
+    assert_nothing_is_open(world)
+
+
 def test_crashes_leave_nothing_to_heal(world: World) -> None:
     ids = world.orders(6, "a fox [sim:latency=4]")
     other = world.worker("imageworker@2")
