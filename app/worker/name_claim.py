@@ -10,9 +10,13 @@ from redis.asyncio import Redis
 
 from app.core import redis_keys
 from app.core.errors import ConfigurationError
+from app.core.redis_clients import script
 
 LOOK_EVERY: Final = 0.25
 """Seconds between two looks at whether a holder on another machine still renews its claim."""
+
+_SET: Final = "return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], unpack(ARGV, 3))"
+"""A script, since a plain SET is refused while Redis' memory is full: leases are renewed under the name."""
 
 
 class NameClaim:
@@ -20,6 +24,7 @@ class NameClaim:
 
     def __init__(self, redis: Redis, name: str, lifetime: float) -> None:
         self._redis = redis
+        self._set = script(redis, _SET)
         self._name = name
         self._key = redis_keys.worker_name(name)
         self._lifetime_ms = int(lifetime * 1000)
@@ -33,7 +38,7 @@ class NameClaim:
             ConfigurationError: another worker of this name is alive.
         """
         left: float = 2 * self._lifetime_ms
-        while not await self._redis.set(self._key, self._holder, nx=True, px=self._lifetime_ms):
+        while not await self._hold("NX"):
             holder = cast(bytes, await self._redis.get(self._key) or b"").decode()
             if not holder:
                 continue
@@ -53,7 +58,10 @@ class NameClaim:
 
     async def renew(self) -> None:
         """Hold the name for another lifetime."""
-        await self._redis.set(self._key, self._holder, px=self._lifetime_ms)
+        await self._hold()
+
+    async def _hold(self, *options: str) -> bool:
+        return bool(await self._set(keys=[self._key], args=[self._holder, self._lifetime_ms, *options]))
 
     async def release(self) -> None:
         """Give the name up."""

@@ -3,16 +3,18 @@
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
 from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
 from app.core.requests import RequestState
 from tests.integration.worker.process import LEASE
-from tests.integration.worker.world import World
+from tests.integration.worker.world import WorkerProcess, World
 from tests.simulators.client import Simulator
 from tests.stack.stack import Stack
 from tests.support.redis_server import RedisServer
@@ -107,6 +109,41 @@ def test_nothing_is_sent_to_fal_under_a_lease_that_could_not_be_renewed_for_its_
     assert mortal_world.counts()["submits"] == 1
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_after_redis_was_away_for_longer_than_a_lease_nobody_takes_a_living_workers_jobs(
+    mortal_redis: RedisServer, mortal_world: World, killed: bool
+) -> None:
+    first = mortal_world.worker().until_ready()
+    ids = mortal_world.orders(4, "a fox [sim:latency=60]")
+    for request_id in ids:
+        mortal_world.until_state(request_id, RequestState.SUBMITTED)
+    second = mortal_world.worker("imageworker@2").until_ready()
+    for _ in range(2):
+        held = mortal_world.leases()
+        mortal_redis.kill(signal.SIGKILL if killed else signal.SIGSTOP)
+        time.sleep(LEASE * 1.5)
+        first.kill(signal.SIGSTOP)  # the other is the first to see Redis again
+        if killed:
+            mortal_redis.start()
+        else:
+            mortal_redis.kill(signal.SIGCONT)
+        wait_until(partial(has_beaten, second, second.told_systemd()), "the other worker has looked")
+        first.kill(signal.SIGCONT)
+        wait_until(partial(is_renewed, mortal_world, held), "all leases are renewed")
+    assert "took back" not in second.log()
+    first.kill()
+    second.until_logged("took back 4 jobs of workers that are gone")
+
+
+def has_beaten(worker: WorkerProcess, told: list[str]) -> bool:
+    return any(line.startswith("STATUS=") for line in worker.told_systemd()[len(told) :])
+
+
+def is_renewed(world: World, held: dict[str, float]) -> bool:
+    now = world.leases()
+    return set(now) == set(held) and all(now[lease] > score for lease, score in held.items())
+
+
 def test_when_redis_has_lost_everything_a_worker_begins_anew(mortal_redis: RedisServer, mortal_world: World) -> None:
     worker = mortal_world.worker().until_ready()
     request_id = mortal_world.order("a fox [sim:latency=60]")
@@ -117,6 +154,17 @@ def test_when_redis_has_lost_everything_a_worker_begins_anew(mortal_redis: Redis
     mortal_world.until_ended([other])
     mortal_world.assert_nothing_left()
     assert worker.stop() == 0
+
+
+def test_leases_are_renewed_while_redis_memory_is_full(mortal_redis: RedisServer, mortal_world: World) -> None:
+    mortal_world.worker().until_ready()
+    request_id = mortal_world.order("a fox [sim:latency=60]")
+    mortal_world.until_state(request_id, RequestState.SUBMITTED)
+    mortal_world.redis.config_set("maxmemory", "1mb")
+    with pytest.raises(OutOfMemoryError):
+        mortal_world.redis.set("imagebot:test", "more")
+    for _ in range(3):
+        wait_until(partial(is_renewed, mortal_world, mortal_world.leases()), "the lease is renewed")
 
 
 def test_a_full_redis_ends_no_worker_and_loses_nothing(mortal_redis: RedisServer, mortal_world: World) -> None:
