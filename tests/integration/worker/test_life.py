@@ -133,9 +133,10 @@ def test_a_step_of_redis_clock_moves_no_living_workers_jobs_and_a_dead_ones_all_
     assert "took back" not in second.log()
     world.step_redis_clock(step)
     first.kill()
-    second.until_logged("took back 4 jobs of workers that are gone")
+    second.until_logged("jobs of workers that are gone")
     world.until_ended(ids)
     world.assert_each_done_once(ids)
+    assert {world.job(request_id).worker_name for request_id in ids} == {second.name}
 
 
 def test_systemd_is_told_how_it_goes(world: World) -> None:
