@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 from xmlrpc.client import Fault
 
 from redis.exceptions import RedisError
@@ -235,10 +235,16 @@ class Storm:
             "longest_gap_of": self._ledger.longest_gap_of,
             "rq_info_runs": self._rq_info_runs,
             "left_in_redis": self._leftovers(),
+            "healed": self._healed(),
         }
 
     def _reason(self, request_id: str) -> str | None:
         return self._ours.redis.hget(redis_keys.request(request_id), "reason")  # type: ignore[return-value]  # not async
+
+    def _healed(self) -> dict[str, int]:
+        """What the sweeper found in nobody's hands: deaths alone leave nothing there."""
+        counters = cast(dict[str, str], self._ours.redis.hgetall(redis_keys.COUNTERS))
+        return {name: int(count) for name, count in counters.items() if name.startswith("healed")}
 
     def _leftovers(self) -> dict[str, int]:
         """Jobs that Redis still holds as queued or at work."""

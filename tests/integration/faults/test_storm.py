@@ -47,3 +47,7 @@ def test_the_storm_was_one(counts: dict[str, Any]) -> None:
 
 def test_nothing_is_left_behind(counts: dict[str, Any]) -> None:
     assert counts["left_in_redis"] == {}
+
+
+def test_nothing_was_in_nobody_s_hands(counts: dict[str, Any]) -> None:
+    assert counts["healed"] == {}
