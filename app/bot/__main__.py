@@ -36,7 +36,9 @@ from app.bot.people.broadcast import Broadcaster, Broadcasts
 from app.bot.people.commands import Menus
 from app.bot.people.users import Users
 from app.bot.receiving.albums import Albums
+from app.bot.receiving.aside import TellOfAside
 from app.bot.receiving.inbox import Inbox, RawUpdate
+from app.bot.receiving.parsing import parse
 from app.bot.receiving.polling import Polling
 from app.bot.receiving.standby import Standby
 from app.bot.receiving.webhook import Webhook
@@ -160,9 +162,10 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     )
 
     async def handle(update: RawUpdate) -> None:
-        await dispatcher.feed_raw_update(bot, update)
+        await dispatcher.feed_update(bot, parse(bot, update))
 
-    inbox = Inbox(redis, settings.bot_name, handle, updates, leftovers)
+    tell_of_aside = TellOfAside(bot, texts, users, alerts)
+    inbox = Inbox(redis, settings.bot_name, handle, updates, leftovers, tell_of_aside)
     receiving = _receive(settings, bot, redis, inbox, dispatcher.resolve_used_update_types())
     readers = [
         inbox.run(),

@@ -21,6 +21,12 @@ INBOX: Final = "imagebot:inbox"
 
 INBOX_GROUP: Final = "bot"
 
+INBOX_BEGUN: Final = "imagebot:inbox:begun"
+"""Hash: how often an entry of the inbox was begun with and not ended; a field goes when its entry is struck off."""
+
+INBOX_ASIDE: Final = "imagebot:inbox:aside"
+"""Stream of updates that could not be handled: the last ones, for days (bounds in ``app/bot/receiving/aside.py``)."""
+
 POLLER: Final = "imagebot:poller"
 """Name of the instance that polls Telegram; expires unless it is renewed."""
 

@@ -12,7 +12,8 @@ from aiogram import Bot
 from aiogram.types import Message, Update
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
 
 from app.bot.answers.conversations import Conversations
 from app.bot.people.alerts import Alert, Alerts
@@ -178,7 +179,7 @@ class Intake:
             try:
                 await asyncio.to_thread(queues.enqueue, self.rq, request.id, request.queue)
             except OutOfMemoryError as error:  # it is recorded, so it can't be refused: the update is handled again
-                raise RedisError("Redis is full") from error
+                raise RedisConnectionError("Redis is full") from error
         return admitted.verdict
 
     async def _is_vip(self, user_id: int) -> bool:

@@ -29,6 +29,8 @@ class Alert(StrEnum):
     """The day's money for all people is spent."""
     OUT_OF_MONEY = "out-of-money"
     """fal takes nothing more: its balance is exhausted."""
+    UPDATE_ASIDE = "update-aside"
+    """An update could not be handled, and was set aside."""
 
 
 class Alerts:

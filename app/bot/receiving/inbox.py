@@ -2,30 +2,37 @@
 
 Whoever receives an update appends it here and only then acknowledges it to Telegram; so a bot that dies loses none.
 An update that Telegram sends again is appended once. What a dead instance had in hand is handled again, by itself
-after its restart or by another: what handlers do must come to the same when done twice.
+after its restart or by another: what handlers do must come to the same when done twice. What can't be handled is set
+aside (``aside.py``): what the bot died of again and again, what has no known shape, what a handler broke down over.
 
 Updates of one chat are handled in order, whoever handles them: each entry names the one that it comes after, if that
 was not struck off yet, and waits for it.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
-from app.core import redis_keys
+from app.bot.receiving import aside
+from app.bot.receiving.aside import UnreadableError, Why
+from app.core import redis_clients, redis_keys
+
+T = TypeVar("T")
 
 RawUpdate = dict[str, Any]
 HandleUpdate = Callable[[RawUpdate], Awaitable[None]]
+TellOfAside = Callable[[RawUpdate, Why], Awaitable[None]]
 Entry = tuple[str, dict[str, str]]
 
 RECEIVED_TTL: Final = 48 * 3600
@@ -33,7 +40,9 @@ RECEIVED_TTL: Final = 48 * 3600
 ABANDONED_AFTER: Final = 6.0
 """Seconds after which an update is taken from an instance that does not show that it lives."""
 DELIVERIES: Final = 10
-"""How often an update is begun with; then it is taken for what kills the bot, and given up."""
+"""How often an update is begun with; then it is taken for what kills the bot, and set aside."""
+SUSPECT_AFTER: Final = 3
+"""Deaths after which updates that were running are begun with one at a time: only one of them is to blame."""
 
 _SHOW_LIFE: Final = 1.5
 """Seconds between two signs of life for what is in hand."""
@@ -69,7 +78,33 @@ for i = 3, #ARGV do
 end
 """
 
+# KEYS: counts. ARGV: entry. Returns how often it has been begun with, this time included.
+_BEGIN: Final = f"""
+redis.call('EXPIRE', KEYS[1], {RECEIVED_TTL})
+return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+"""
+
+_STRIKE_OFF_ENTRY: Final = """
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('HDEL', KEYS[2], ARGV[2])
+"""
+# KEYS: inbox, counts. ARGV: group, entry.
+_STRIKE_OFF: Final = _STRIKE_OFF_ENTRY
+# KEYS: inbox, counts, what is set aside. ARGV: group, entry, update, why.
+_SET_ASIDE: Final = f"""
+if #redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2]) == 0 then return 0 end
+redis.call('XADD', KEYS[3], 'MAXLEN', {aside.KEPT}, '*', 'why', ARGV[4], 'update', ARGV[3])
+redis.call('EXPIRE', KEYS[3], {aside.TTL})
+{_STRIKE_OFF_ENTRY}
+return 1
+"""
+
 logger = logging.getLogger(__name__)
+
+
+async def _tell_nobody(update: RawUpdate, why: Why) -> None:
+    """Tell nobody but the log."""
 
 
 class Inbox:
@@ -80,15 +115,27 @@ class Inbox:
     """
 
     def __init__(
-        self, redis: Redis, consumer: str, handle: HandleUpdate, lanes: Lanes, leftovers: Lanes | None = None
+        self,
+        redis: Redis,
+        consumer: str,
+        handle: HandleUpdate,
+        lanes: Lanes,
+        leftovers: Lanes | None = None,
+        tell_of_aside: TellOfAside = _tell_nobody,
     ) -> None:
+        """``handle`` raises ``UnreadableError`` for what it can't read; ``tell_of_aside`` hears what was."""
         self._redis = redis
         self._consumer = consumer
         self._handle = handle
         self._lanes = lanes
         self._leftovers = leftovers or Lanes(1000)
+        self._tell_of_aside = tell_of_aside
         self._append = redis.register_script(_APPEND)
-        self._keep = redis.register_script(_KEEP)
+        self._keep = redis_clients.script(redis, _KEEP)
+        self._begin = redis_clients.script(redis, _BEGIN)
+        self._strike_off = redis_clients.script(redis, _STRIKE_OFF)
+        self._set_aside = redis_clients.script(redis, _SET_ASIDE)
+        self._suspects = asyncio.Lock()
         self._in_hand: set[str] = set()
 
     async def receive(self, updates: Sequence[RawUpdate]) -> None:
@@ -107,7 +154,12 @@ class Inbox:
             # Nothing can be kept, but people still deserve an answer, and Telegram keeps what is not handled.
             logger.error("Redis is full: handling %d updates without the inbox", len(updates))
             for update in updates:
-                await self._handle(update)
+                try:
+                    await self._handle(update)
+                except RedisError:
+                    raise
+                except Exception as error:
+                    _log(error)
 
     async def run(self) -> None:
         """Handle updates for ever: in order within a chat, side by side across chats."""
@@ -178,45 +230,80 @@ class Inbox:
     async def _take_leftovers(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
-        pending: Any = await self._redis.xpending_range(
-            redis_keys.INBOX, redis_keys.INBOX_GROUP, entries[0][0], entries[-1][0], 1000, self._consumer
-        )
-        deliveries = {each["message_id"]: each["times_delivered"] for each in pending}
         for entry_id, fields in entries:
-            if entry_id in self._in_hand:  # read again after Redis had been away
-                continue
-            if deliveries.get(entry_id, 0) > DELIVERIES:
-                logger.error("an update was begun with %d times and never ended; giving it up", DELIVERIES)
-                await self._strike_off(entry_id)
-            else:
+            if entry_id not in self._in_hand:  # it is, if it is read again after Redis had been away
                 await self._take(entry_id, fields, self._leftovers)
 
     async def _take(self, entry_id: str, fields: dict[str, str], lanes: Lanes) -> None:
         self._in_hand.add(entry_id)
-        update: RawUpdate = json.loads(fields["update"])
+        update = _from_text(fields.get("update", ""))
+        if update is None:
+            work = partial(self._put_aside, entry_id, {}, Why.UNREADABLE, text=str(fields))
+            await lanes.put(entry_id, work)
+            return
         lane = chat_of(update) if lanes is self._lanes else entry_id
-        await lanes.put(lane, partial(self._settle, entry_id, update, fields.get("after")))
+        left_over = lanes is self._leftovers
+        await lanes.put(lane, partial(self._settle, entry_id, update, fields.get("after"), left_over=left_over))
 
-    async def _settle(self, entry_id: str, update: RawUpdate, after: str | None) -> None:
+    async def _settle(self, entry_id: str, update: RawUpdate, after: str | None, *, left_over: bool) -> None:
         """Handle one update and strike it off. While Redis is away it is tried again, for nothing is lost then."""
         try:
             if after:
                 await _insist(partial(self._wait_for, after))
-            await _insist(partial(self._handle, update))
-            await _insist(partial(self._strike_off, entry_id))
+            deaths = await self._deaths(entry_id) if left_over else 0
+            async with self._suspects if deaths >= SUSPECT_AFTER else contextlib.nullcontext():
+                why = Why.DEADLY if deaths >= DELIVERIES else await self._attempt(entry_id, update)
+            if why is None:
+                keys = [redis_keys.INBOX, redis_keys.INBOX_BEGUN]
+                await _insist(partial(self._strike_off, keys=keys, args=[redis_keys.INBOX_GROUP, entry_id]))
+            else:
+                await self._put_aside(entry_id, update, why)
         finally:
             self._in_hand.discard(entry_id)
+
+    async def _deaths(self, entry_id: str) -> int:
+        count: Any = await _insist(partial(self._redis.hget, redis_keys.INBOX_BEGUN, entry_id))
+        return int(count or 0)
+
+    async def _attempt(self, entry_id: str, update: RawUpdate) -> Why | None:
+        """Handle an update; return why it can't be, if so. From here on a death is blamed on it."""
+        await _insist(partial(self._begin, keys=[redis_keys.INBOX_BEGUN], args=[entry_id]))
+        try:
+            await _insist(partial(self._handle, update))
+        except Exception as error:
+            return _log(error)
+        return None
+
+    async def _put_aside(self, entry_id: str, update: RawUpdate, why: Why, text: str | None = None) -> None:
+        """Strike an update off, keep it for those who run the bot, and tell of it."""
+        logger.error("update %s is set aside: %s", update.get("update_id"), why)
+        kept = (text or _to_text(update))[: aside.TEXT_MAX]
+        keys = [redis_keys.INBOX, redis_keys.INBOX_BEGUN, redis_keys.INBOX_ASIDE]
+        await _insist(partial(self._set_aside, keys=keys, args=[redis_keys.INBOX_GROUP, entry_id, kept, why]))
+        self._in_hand.discard(entry_id)
+        await _insist(partial(self._tell_of_aside, update, why))
 
     async def _wait_for(self, entry_id: str) -> None:
         before = partial(self._redis.xrange, redis_keys.INBOX, entry_id, entry_id)
         while await before():  # noqa: ASYNC110 - the event would have to come from another process
             await asyncio.sleep(_LOOK_AGAIN)
 
-    async def _strike_off(self, entry_id: str) -> None:
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.xack(redis_keys.INBOX, redis_keys.INBOX_GROUP, entry_id)
-            pipeline.xdel(redis_keys.INBOX, entry_id)
-            await pipeline.execute()
+
+def _log(error: Exception) -> Why:
+    """Log why an update could not be handled; nothing of what it says."""
+    if isinstance(error, UnreadableError):
+        logger.warning("an update is of no shape that is known here: %s", error)
+        return Why.UNREADABLE
+    logger.error("an update could not be handled", exc_info=error)
+    return Why.FAILED
+
+
+def _from_text(text: str) -> RawUpdate | None:
+    try:
+        update = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return update if isinstance(update, dict) else None
 
 
 def _to_text(update: RawUpdate) -> str:
@@ -236,13 +323,16 @@ def chat_of(update: RawUpdate) -> int:
     return 0
 
 
-async def _insist(work: Callable[[], Awaitable[None]]) -> None:
+async def _insist(work: Callable[[], Awaitable[T]]) -> T:
+    """Do it until Redis can; an error of Redis' that does not pass is raised."""
     outage = Outage("Redis (update)")
     while True:
         try:
-            await work()
+            result = await work()
         except RedisError as error:
+            if not redis_clients.passes(error):
+                raise
             await outage.pause(error)
         else:
             outage.over()
-            return
+            return result

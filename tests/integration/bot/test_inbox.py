@@ -1,15 +1,19 @@
 """The inbox, with a real Redis: several instances share it, and what one leaves unfinished the others finish."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from app.bot.lanes import Lanes
+from app.bot.receiving import aside
 from app.bot.receiving import inbox as module
+from app.bot.receiving.aside import UnreadableError, Why
 from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.tasks import end
 from app.core import redis_keys
@@ -43,16 +47,23 @@ class Instance:
     def __init__(self, redis: Redis, name: str, seen: Seen, *, slow: bool = False) -> None:
         self._name, self._seen = name, seen
         self.begun: list[int] = []
+        self.asides: list[tuple[int, Why]] = []
+        self.errors: dict[int, Exception] = {}
         self.go = asyncio.Event()
         if not slow:
             self.go.set()
-        self.inbox = Inbox(redis, name, self._handle, Lanes(100), Lanes(100))
+        self.inbox = Inbox(redis, name, self._handle, Lanes(100), Lanes(100), self._tell)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def _handle(self, update: RawUpdate) -> None:
         self.begun.append(update["update_id"])
         await self.go.wait()
+        if error := self.errors.get(update["update_id"]):
+            raise error
         self._seen.append((self._name, update["update_id"]))
+
+    async def _tell(self, update: RawUpdate, why: Why) -> None:
+        self.asides.append((update.get("update_id", 0), why))
 
     def start(self) -> None:
         self._tasks = [asyncio.create_task(self.inbox.run()), asyncio.create_task(self.inbox.tend())]
@@ -62,6 +73,22 @@ class Instance:
         await end(self._tasks)
         for lanes in (self.inbox._lanes, self.inbox._leftovers):
             await lanes.drain(0)
+
+
+class Deadly(Instance):
+    """Dies of one update, at once; the others take their time."""
+
+    def __init__(self, redis: Redis, name: str, seen: Seen, deadly: int) -> None:
+        super().__init__(redis, name, seen)
+        self._deadly = deadly
+        self.dead = asyncio.Event()
+
+    async def _handle(self, update: RawUpdate) -> None:
+        if self.dead.is_set() or update["update_id"] == self._deadly:
+            self.dead.set()
+            await asyncio.Event().wait()
+        await asyncio.sleep(0.05)
+        await super()._handle(update)
 
 
 @asynccontextmanager
@@ -81,6 +108,11 @@ async def until(true: Callable[[], Any], what: str) -> None:
 
 async def left(redis: Redis) -> int:
     return int(await redis.xlen(redis_keys.INBOX))
+
+
+async def kept_aside(redis: Redis) -> list[dict[str, str]]:
+    entries: Any = await redis.xrange(redis_keys.INBOX_ASIDE)
+    return [fields for _, fields in entries]
 
 
 @pytest.fixture
@@ -170,6 +202,85 @@ async def test_an_update_that_kills_whoever_handles_it_is_given_up_in_the_end(re
         await survivor.inbox.receive([update(3)])
         await until(lambda: ("imagebot@1", 3) in seen, "its chat goes on")
     assert 1 not in survivor.begun
+
+
+async def test_many_quick_deaths_are_blamed_on_the_update_that_was_running_and_on_no_other(
+    redis: Redis, seen: Seen
+) -> None:
+    others = set(range(2, 42))
+    deaths = 0
+    asides: list[tuple[int, Why]] = []
+    while not asides:
+        instance = Deadly(redis, "imagebot@1", seen, deadly=20)
+        instance.asides = asides
+        async with running(instance):
+            await instance.inbox.receive([update(number, chat=number % 8) for number in sorted(others)])
+            await until(lambda: instance.dead.is_set() or asides, "it dies, or has found out")  # noqa: B023
+            deaths += instance.dead.is_set()
+        assert deaths <= module.DELIVERIES
+    survivor = Instance(redis, "imagebot@1", seen)
+    async with running(survivor):
+        await until(lambda: {number for _, number in seen} == others - {20}, "all others are handled")
+    assert asides == [(20, Why.DEADLY)]
+    [kept] = await kept_aside(redis)
+    assert kept["why"] == "deadly"
+    assert json.loads(kept["update"])["update_id"] == 20
+    assert await left(redis) == 0
+    assert await redis.exists(redis_keys.INBOX_BEGUN) == 0
+    assert await redis.ttl(redis_keys.INBOX_ASIDE) > 0
+
+
+async def test_restarts_while_updates_wait_their_turn_are_blamed_on_none_of_them(redis: Redis, seen: Seen) -> None:
+    for _ in range(module.DELIVERIES + 2):
+        instance = Instance(redis, "imagebot@1", seen, slow=True)
+        async with running(instance):
+            await instance.inbox.receive([update(1), update(2), update(3)])
+            await until(lambda: instance.begun or instance.asides, "the first is begun with, or given up")  # noqa: B023
+    survivor = Instance(redis, "imagebot@1", seen)
+    async with running(survivor):
+        await until(lambda: {number for _, number in seen} == {2, 3}, "the others are handled")
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(UnreadableError(), Why.UNREADABLE), (RuntimeError(), Why.FAILED), (ResponseError(), Why.FAILED)],
+)
+async def test_what_can_not_be_handled_is_set_aside_at_once_and_its_chat_goes_on(
+    redis: Redis, seen: Seen, error: Exception, why: Why
+) -> None:
+    instance = Instance(redis, "imagebot@1", seen)
+    instance.errors[1] = error
+    async with running(instance):
+        await instance.inbox.receive([update(1), update(2)])
+        await until(lambda: ("imagebot@1", 2) in seen, "its chat goes on")
+    assert instance.asides == [(1, why)]
+    assert instance.begun.count(1) == 1
+    assert await redis.xlen(redis_keys.INBOX_ASIDE) == 1
+    assert await left(redis) == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "5", '{"update_id":' + "[" * 100_000, None])
+async def test_an_entry_that_is_no_update_at_all_is_set_aside(redis: Redis, seen: Seen, text: str | None) -> None:
+    await redis.xadd(redis_keys.INBOX, {"update": text} if text else {"else": "x"})
+    instance = Instance(redis, "imagebot@1", seen)
+    async with running(instance):
+        await instance.inbox.receive([update(2)])
+        await until(lambda: ("imagebot@1", 2) in seen, "others are handled")
+        await until(lambda: instance.asides, "it is told of")
+    assert await redis.xlen(redis_keys.INBOX_ASIDE) == 1
+    assert await left(redis) == 0
+
+
+async def test_what_is_set_aside_is_bounded(redis: Redis, seen: Seen) -> None:
+    instance = Instance(redis, "imagebot@1", seen)
+    instance.errors = {number: UnreadableError() for number in range(aside.KEPT + 20)}
+    async with running(instance):
+        for number in instance.errors:
+            await instance.inbox.receive([update(number, chat=number) | {"x": "y" * 2 * aside.TEXT_MAX}])
+        await until(lambda: len(instance.asides) == len(instance.errors), "all are set aside")
+    kept = await kept_aside(redis)
+    assert len(kept) == aside.KEPT
+    assert max(len(fields["update"]) for fields in kept) == aside.TEXT_MAX
 
 
 async def test_updates_of_an_older_release_are_handled_too(redis: Redis, seen: Seen) -> None:

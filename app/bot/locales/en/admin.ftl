@@ -48,3 +48,4 @@ broadcast-done = Done: { $sent } of { $total } got it, { $gone } have left, { $f
 
 alert-spend-cap = Today's spending limit is reached: nothing more is drawn until midnight UTC, and people are told so. The limit is spend_max_per_day.
 alert-out-of-money = fal.ai takes no more requests: the balance of the account is used up. People are told that drawing is paused.
+alert-update-aside = I could not handle an update and have set it aside (more may follow today). Look at it with: redis-cli XREVRANGE imagebot:inbox:aside + - COUNT 10

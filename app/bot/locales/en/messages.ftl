@@ -52,3 +52,6 @@ failed-outcome-unknown = The connection broke at the very moment I sent this off
 failed-internal = Something broke on my side. Sorry! Please send it again.
 
 trouble = Something went wrong on my side. Sorry! Please try once more.
+aside-deadly = This one is too much for me, however often I try. I have put it aside for the people who look after me. Please try something else.
+aside-unreadable = I can't read this kind of message yet. Please send me words, or a photo.
+aside-failed = Something went wrong on my side, and the people who look after me will see it. Sorry! Please try once more.
