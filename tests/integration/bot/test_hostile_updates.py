@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -104,3 +105,34 @@ def test_whatever_people_send_has_an_answer_and_no_traceback(scene: Scene) -> No
     other.waits_for_text("I turn words into pictures")
     assert "Traceback" not in scene.bot.log()
     assert "could not be handled" not in scene.bot.log()
+
+
+@pytest.mark.parametrize(
+    "oddity",
+    [
+        {"date": None},
+        {"date": {"$": 1}},
+        {"chat": {"id": 7}},
+        {"forward_origin": {"type": "from-a-newer-bot-api"}},
+        {"poll": {"id": "1"}},
+        {"text": {"deep": [[]]}},
+    ],
+    ids=lambda oddity: next(iter(oddity)),
+)
+def test_what_has_no_known_shape_is_set_aside_at_once_and_its_chat_goes_on(scene: Scene, oddity: JSON) -> None:
+    person = scene.person()
+    chat = {"id": person.id, "type": "private", "first_name": "Vera"}
+    sender = {"id": person.id, "is_bot": False, "first_name": "Vera"}
+    person.say("/start")
+    person.waits_for_text("I turn words into pictures")
+    before = scene.queue.client.xlen(redis_keys.INBOX_ASIDE)
+    message = {"message_id": 1, "date": 1, "chat": chat, "from": sender, "caption": "my secret wish"}
+    scene.telegram.post("/control/redeliver", update_id=next(UPDATE_IDS), message=message | oddity)
+    person.say("/help")
+    person.waits_for_text("Words alone")
+    assert scene.queue.client.xlen(redis_keys.INBOX_ASIDE) == before + 1
+    assert scene.worker.queued(person) == []
+    assert "Traceback" not in scene.bot.log()
+    assert "my secret wish" not in scene.bot.log()
+    if "chat" not in oddity:
+        person.waits_for_text("can't read this kind of message")
