@@ -15,6 +15,8 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 SECRETS: dict[str, Any] = yaml.safe_load((CHECKOUT / "inventory/lab/group_vars/all/main.yml").read_text())
 
 Host = Any
+
+VPS = "vps1"
 LIMIT = 1800
 """Seconds for one test, its fixtures included: some provision both hosts, one lets a storm pass."""
 
@@ -32,7 +34,7 @@ def connect(name: str) -> Host:
 @pytest.fixture(scope="session")
 def vps() -> Host:
     """Return the host that runs everything but the media."""
-    return connect("vps1")
+    return connect(VPS)
 
 
 @pytest.fixture(scope="session")

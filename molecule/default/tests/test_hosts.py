@@ -53,6 +53,47 @@ def test_services_are_sandboxed(vps: Host, unit: str) -> None:
     assert vps.run(f"systemd-analyze security --offline=no --threshold=20 --no-pager {unit}").rc == 0
 
 
+SWITCHES = [
+    "ProtectHome",
+    "ProtectClock",
+    "ProtectControlGroups",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "PrivateDevices",
+    "PrivateTmp",
+    "PrivateUsers",
+    "RemoveIPC",
+    "NoNewPrivileges",
+    "LockPersonality",
+    "MemoryDenyWriteExecute",
+    "RestrictNamespaces",
+    "RestrictRealtime",
+    "RestrictSUIDSGID",
+]
+
+
+# Debian's unit, but for what it may write; tests/unit/roles/test_sandboxes.py has the units that are ours.
+@pytest.mark.parametrize("instance", ["queue", "cache"])
+def test_redis_is_shut_in_and_writes_only_its_own_directory(vps: Host, instance: str) -> None:
+    expected = {
+        "ProtectSystem": "strict",
+        "ReadWritePaths": f"/var/lib/redis/{instance}",
+        "CapabilityBoundingSet": "",
+        "ProtectProc": "invisible",
+        **dict.fromkeys(SWITCHES, "yes"),
+        "SystemCallArchitectures": "native",
+        "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+        "NoExecPaths": "/",
+        # It comes back however often it ends: after a full disk, each start may fail until there is room.
+        "Restart": "always",
+        "RestartUSec": "1s",
+        "StartLimitIntervalUSec": "0",
+    }
+    assert properties(vps, f"redis-server@{instance}", *expected) == expected
+
+
 def test_only_ssh_listens_to_the_world(vps: Host) -> None:
     listening = [
         line.split()[3] for line in vps.check_output("ss --tcp --listening --numeric --no-header").splitlines()

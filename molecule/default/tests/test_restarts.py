@@ -1,0 +1,128 @@
+"""Redis comes back with all it held, whatever ended it: compared by a digest of every key.
+
+The bot and the workers rest meanwhile, also over a boot, for else they would go on writing.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import CHECKOUT, SECRETS, VPS
+from .test_hosts import operator, properties
+from .test_pictures import until
+
+Host = Any
+
+PORTS = {"queue": 6379, "cache": 6380}
+TARGETS = "imageworker.target imagebot.target"
+DIGEST = Path(__file__).with_name("dataset.lua").read_text()
+# Written twice in one script, as ours do: in the append-only file that is MULTI ... EXEC.
+WRITE = """
+for number = 1, 200 do
+  redis.call('HSET', KEYS[1] .. number, 'state', ARGV[1], 'text', string.rep('x', 500))
+  redis.call('ZADD', KEYS[2], number, KEYS[1] .. number)
+end
+"""
+
+
+def lab(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "tests.lab", *arguments], cwd=CHECKOUT, check=True)
+
+
+def restart(vps: Host) -> None:
+    vps.check_output("systemctl restart redis-server@queue redis-server@cache")
+
+
+def kill(vps: Host) -> None:
+    vps.check_output("systemctl kill --signal=KILL redis-server@queue redis-server@cache")
+
+
+def reboot(_vps: Host) -> None:
+    lab("reboot", VPS)
+
+
+def power_cut(_vps: Host) -> None:
+    lab("power-cut", VPS)
+    lab("power-on", VPS)
+
+
+def answers(vps: Host) -> bool:
+    return all(vps.run(f"redis-cli -p {port} PING").stdout == "PONG\n" for port in PORTS.values())
+
+
+def fill(vps: Host, port: int, user: str, what: str) -> None:
+    password = SECRETS["redis_passwords"][user]
+    command = f"REDISCLI_AUTH={password} redis-cli --no-auth-warning --user {user} -p {port} EVAL %s 2 %s %s %s"
+    said = vps.check_output(command, WRITE, f"imagebot:test-{user}:", f"imagebot:test-{user}-all", what)
+    assert said == ""
+
+
+def digest(vps: Host, port: int) -> dict[str, list[str]]:
+    """Return type, time of death (ms, -1 for never) and digest of each key."""
+    lines = vps.check_output(f"redis-cli -p {port} EVAL %s 0 %s", DIGEST, "*").splitlines()
+    return {key: rest for key, *rest in (line.rsplit(" ", 3) for line in lines)}
+
+
+def alive(keys: dict[str, list[str]], now: float) -> dict[str, list[str]]:
+    return {key: rest for key, rest in keys.items() if rest[1] == "-1" or int(rest[1]) > now}
+
+
+@pytest.fixture(scope="module")
+def resting(vps: Host) -> Iterator[Host]:
+    """The VPS without bots and workers."""
+    vps.run(f"systemctl disable --now {TARGETS}")
+    vps.check_output("sync")
+    yield vps
+    vps.run(f"systemctl enable --now {TARGETS}")
+    vps.run(
+        "redis-cli EVAL \"for _, k in ipairs(redis.call('KEYS', 'imagebot:test-*')) do redis.call('DEL', k) end\" 0"
+    )
+
+
+@pytest.mark.parametrize("ending", [restart, kill, reboot, power_cut])
+def test_all_data_are_there_again(resting: Host, ending: Callable[[Host], None]) -> None:
+    vps = resting
+    fill(vps, PORTS["cache"], "bot", ending.__name__)
+    # The cache may lose its last second at a power cut, and only that: what it wrote so far is synced here.
+    vps.check_output("sync /var/lib/redis/cache/appendonlydir/*")
+    fill(vps, PORTS["queue"], "worker", ending.__name__)
+    fill(vps, PORTS["queue"], "bot", ending.__name__)
+    before = {port: digest(vps, port) for port in PORTS.values()}
+    runs = {port: operator(vps, port, "INFO server").split("run_id:")[1][:40] for port in PORTS.values()}
+
+    ending(vps)
+    assert until(lambda: answers(vps))
+
+    for unit, port in ((f"redis-server@{name}", port) for name, port in PORTS.items()):
+        assert operator(vps, port, "INFO server").split("run_id:")[1][:40] != runs[port]
+        after = digest(vps, port)
+        now = 1000 * time.time() + 60_000
+        assert len(before[port]) >= 201
+        assert alive(after, now) == alive(before[port], now)
+        this_start = properties(vps, unit, "InvocationID")["InvocationID"]
+        said = vps.check_output(f"journalctl --no-pager --output=cat _SYSTEMD_INVOCATION_ID={this_start}")
+        assert "DB loaded from append only file" in said
+        assert "CRITICAL" not in said
+
+
+def test_without_its_files_it_says_so_and_does_not_start_empty(resting: Host) -> None:
+    vps = resting
+    files, aside = "/var/lib/redis/queue/appendonlydir", "/var/lib/redis/appendonlydir.aside"
+    before = digest(vps, PORTS["queue"])
+    vps.check_output(f"systemctl stop redis-server@queue && mv {files} {aside}")
+    try:
+        assert vps.run("systemctl start redis-server@queue").rc != 0
+        assert vps.run(f"test -e {files}").rc != 0
+        said = vps.check_output("journalctl --no-pager --output=cat --unit=redis-server@queue --lines=50")
+        assert f"{files}/appendonly.aof.manifest is gone" in said
+    finally:
+        vps.check_output(f"mv {aside} {files}")
+    # By itself, as it does when a file system is mounted late.
+    assert until(lambda: answers(vps))
+    now = 1000 * time.time() + 60_000
+    assert alive(digest(vps, PORTS["queue"]), now) == alive(before, now)
