@@ -78,6 +78,14 @@ for i = 3, #ARGV do
 end
 """
 
+# KEYS: inbox. ARGV: group, consumer, ms idle, when Redis last answered (its time, s), s that this may be ago.
+# A command that waited through a stall of Redis finds everything idle, for nobody could show anything.
+_TAKE_OVER: Final = """
+local time = redis.call('TIME')
+if math.abs(tonumber(time[1]) + tonumber(time[2]) / 1e6 - ARGV[4]) > tonumber(ARGV[5]) then return {} end
+return redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], '0', 'COUNT', 100, 'JUSTID')[2]
+"""
+
 # KEYS: counts. ARGV: entry. Returns how often it has been begun with, this time included.
 _BEGIN: Final = f"""
 redis.call('EXPIRE', KEYS[1], {RECEIVED_TTL})
@@ -132,6 +140,7 @@ class Inbox:
         self._tell_of_aside = tell_of_aside
         self._append = redis.register_script(_APPEND)
         self._keep = redis_clients.script(redis, _KEEP)
+        self._claim = redis_clients.script(redis, _TAKE_OVER)
         self._begin = redis_clients.script(redis, _BEGIN)
         self._strike_off = redis_clients.script(redis, _STRIKE_OFF)
         self._set_aside = redis_clients.script(redis, _SET_ASIDE)
@@ -191,13 +200,14 @@ class Inbox:
         while True:
             asked = time.monotonic()
             try:
+                seconds, micros = await self._redis.time()
                 if self._in_hand:
                     group = [redis_keys.INBOX_GROUP, self._consumer]
                     await self._keep(keys=[redis_keys.INBOX], args=[*group, *self._in_hand])
                 if time.monotonic() - asked > _SHOW_LIFE:
                     prompt_since = time.monotonic()
                 if time.monotonic() - prompt_since > ABANDONED_AFTER:
-                    await self._take_over()
+                    await self._take_over(seconds + micros / 1e6)
             except RedisError as error:
                 await outage.pause(error)
                 prompt_since = time.monotonic()
@@ -218,13 +228,17 @@ class Inbox:
         )
         return answer[0][1] if answer else []
 
-    async def _take_over(self) -> None:
-        idle_ms = int(ABANDONED_AFTER * 1000)
-        answer: Any = await self._redis.xautoclaim(
-            redis_keys.INBOX, redis_keys.INBOX_GROUP, self._consumer, idle_ms, count=100
-        )
-        if entries := answer[1]:
-            logger.info("taking over %d updates that nobody handles", len(entries))
+    async def _take_over(self, answered: float) -> None:
+        arguments: list[str | int | float] = [
+            redis_keys.INBOX_GROUP,
+            self._consumer,
+            int(ABANDONED_AFTER * 1000),
+            answered,
+            _SHOW_LIFE,
+        ]
+        for entry_id in await self._claim(keys=[redis_keys.INBOX], args=arguments):
+            logger.info("taking over update %s, which nobody handles", entry_id)
+            entries: Any = await self._redis.xrange(redis_keys.INBOX, entry_id, entry_id)
             await self._take_leftovers(entries)
 
     async def _take_leftovers(self, entries: Sequence[Entry]) -> None:

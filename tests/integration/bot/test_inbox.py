@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -176,6 +177,25 @@ async def test_what_a_living_instance_has_in_hand_stays_there_however_long_it_ta
         await until(lambda: slow.begun, "it is in hand")
         async with running(other):
             await asyncio.sleep(3 * module.ABANDONED_AFTER)  # nothing tells that nothing will happen
+            assert other.begun == []
+            slow.go.set()
+            await until(lambda: seen == [("imagebot@1", 1)], "it is handled")
+
+
+@pytest.mark.parametrize("attempt", range(3))
+async def test_a_stall_of_redis_makes_nobody_take_over_what_a_living_instance_has_in_hand(
+    redis: Redis, seen: Seen, queue_server: RedisServer, attempt: int
+) -> None:
+    slow, other = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@2", seen)
+    async with running(slow):
+        await slow.inbox.receive([update(1)])
+        await until(lambda: slow.begun, "it is in hand")
+        async with running(other):
+            await asyncio.sleep(2 * module.ABANDONED_AFTER + attempt * 0.07)  # the other looks for what is abandoned
+            queue_server.kill(signal.SIGSTOP)
+            await asyncio.sleep(2 * module.ABANDONED_AFTER)
+            queue_server.kill(signal.SIGCONT)
+            await asyncio.sleep(2 * module.ABANDONED_AFTER)  # nothing tells that nothing will happen
             assert other.begun == []
             slow.go.set()
             await until(lambda: seen == [("imagebot@1", 1)], "it is handled")
