@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import struct
 import sys
 from collections.abc import Callable
@@ -53,9 +54,10 @@ class ChildProcesses:
 
         Raises:
             ChildFailedError: it took too long, died (of its memory limit, too), or its answer is none.
+            OSError: no child can be started now.
         """
         async with self._free:
-            process, served = self._idle.pop() if self._idle else (await self._start(), 0)
+            process, served = self._warm() or (await self._start(), 0)
             self._busy.add(process)
             healthy = False
             try:
@@ -75,6 +77,14 @@ class ChildProcesses:
                     self._idle.append((process, served + 1))
                 else:
                     await _end(process)
+
+    def _warm(self) -> tuple[asyncio.subprocess.Process, int] | None:
+        """Return an idle child that has not died meanwhile, and how often it has served."""
+        while self._idle:
+            process, served = self._idle.pop()
+            if process.returncode is None:
+                return process, served
+        return None
 
     async def warm_up(self) -> None:
         """Start one child, so that the first piece of work does not wait for it."""
@@ -123,6 +133,8 @@ def serve(work: Callable[[bytes], Answer]) -> None:
     """Be the child: answer until standard input ends. ``sys.argv[1]`` is the limit of the address space in bytes."""
     resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for stop in (signal.SIGTERM, signal.SIGINT):  # systemd sends them to all of a unit: work that began is finished
+        signal.signal(stop, signal.SIG_IGN)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library's chatter is no answer
     while lengths := source.read(_LENGTHS.size):

@@ -26,6 +26,7 @@ from app.worker.request_cap import RequestCap
 from app.worker.settings import WorkerSettings
 from app.worker.submits import Submitter
 from app.worker.sweeper import Sweeper
+from app.worker.verifier import Verifier
 
 
 def build(settings: WorkerSettings) -> ConcurrentWorker:
@@ -63,6 +64,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         store=store,
         media=media,
         fal=fal,
+        verify=Verifier(),
         patience=patience,
         latency=LatencyLog(redis, aware=settings.polling_aware),
         polling=PollingConfig(settings.poll_interval_initial, settings.poll_interval_max),

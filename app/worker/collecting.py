@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -16,7 +17,7 @@ from app.core.media import MediaStore
 from app.core.polling_config import PollingConfig
 from app.core.redis_clients import until_answered
 from app.core.requests import FalRequest, Lease, RequestRecord, RequestStore
-from app.worker import executions, models, pictures
+from app.worker import executions, models
 from app.worker.fal_answers import ModelFailedError
 from app.worker.fal_queue import FalProgress, FalQueue
 from app.worker.fal_shapes import FalStatus
@@ -41,6 +42,7 @@ class Collector:
     store: RequestStore
     media: MediaStore
     fal: FalQueue
+    verify: Callable[[bytes], Awaitable[str]]
     patience: Patience
     latency: LatencyLog
     polling: PollingConfig
@@ -100,9 +102,9 @@ class Collector:
         day = time.strftime("%Y/%m/%d", time.gmtime())
         for number, url in enumerate(urls):
             data = await self.patience.insist(partial(self.fal.fetch, url), deadline, capped=False)
-            picture = await self._verified(data)
-            key = f"results/{day}/{request_id}-{number}.{picture.suffix}"
-            await self.patience.insist(partial(self._put, key, picture.data), deadline, capped=False)
+            suffix = await self.patience.insist(partial(self._verified, data), deadline, capped=False)
+            key = f"results/{day}/{request_id}-{number}.{suffix}"
+            await self.patience.insist(partial(self._put, key, data), deadline, capped=False)
             keys.append(key)
         return tuple(keys)
 
@@ -112,11 +114,12 @@ class Collector:
         except (OSError, ObjectStoreError) as error:
             raise TransientError(f"media store: {type(error).__name__}") from error
 
-    async def _verified(self, data: bytes) -> pictures.Picture:
-        """Decode what fal sent. Nothing else here could kill a worker, so only this is held against the job."""
+    async def _verified(self, data: bytes) -> str:
+        """Decode what fal sent, in a process of its own. Its worker dying of it is held against the job."""
         running = executions.current.get()
         async with self._decoding:
             await until_answered(partial(running.set_at_work, self.redis, True))
-            picture = await asyncio.to_thread(pictures.verify, data)
-            await until_answered(partial(running.set_at_work, self.redis, False))
-        return picture
+            try:
+                return await self.verify(data)
+            finally:
+                await until_answered(partial(running.set_at_work, self.redis, False))

@@ -1,40 +1,55 @@
 """Check that what fal sent is a picture."""
 
 import io
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image
 
+from app.core import jpeg_structure
 from app.core.errors import FailureReason, RequestFailedError
 
 RESULT_MAX_PIXELS: Final = 120_000_000
 """Pixels of a result that are accepted: an upscaled picture is large."""
-_SUFFIXES: Final = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+WEBP_MAX_PIXELS: Final = 50_000_000
+"""The same for a WebP, of which a decoder makes four copies."""
+SUFFIXES: Final = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
+"""The suffix of each format that is known. (MPO: a JPEG with further pictures behind it, as telephones make.)"""
+
+# Pillow grumbles at what is checked here: many pixels.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that decodes: its bytes, the suffix of its real format, width and height in pixels."""
+    """A picture that decodes: the suffix of its real format, width and height in pixels."""
 
-    data: bytes
     suffix: str
     width: int
     height: int
 
 
 def verify(data: bytes) -> Picture:
-    """Decode a picture whole.
+    """Decode a picture whole. It may take minutes and gigabytes: see ``app/worker/verifier.py``.
 
     Raises:
         RequestFailedError: it is no picture, of no known format, too large, or broken.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=tuple(_SUFFIXES)) as image:
-            if image.width * image.height > RESULT_MAX_PIXELS:
-                raise RequestFailedError(FailureReason.INTERNAL, f"a result of {image.width}x{image.height} pixels")
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+            most = WEBP_MAX_PIXELS if image.format == "WEBP" else RESULT_MAX_PIXELS
+            if image.width * image.height > most:
+                raise _refused(f"a result of {image.width}x{image.height} pixels")
+            if not jpeg_structure.is_reasonable(data):
+                raise _refused("a result of too many parts")
             image.load()
-            return Picture(data, _SUFFIXES[str(image.format)], image.width, image.height)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        detail = f"the result is no picture: {type(error).__name__}"
-        raise RequestFailedError(FailureReason.INTERNAL, detail) from error
+            return Picture(SUFFIXES[str(image.format)], image.width, image.height)
+    except RequestFailedError:
+        raise
+    except Exception as error:  # Pillow names a broken file in a dozen ways, some of them by accident
+        raise _refused(f"the result is no picture: {type(error).__name__}") from error
+
+
+def _refused(detail: str) -> RequestFailedError:
+    return RequestFailedError(FailureReason.INTERNAL, detail)

@@ -12,8 +12,8 @@ from typing import Final, cast
 
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from app.bot.orders import jpeg_structure
 from app.bot.refusals import RefusedError
+from app.core import jpeg_structure
 
 SIDE_MIN: Final = 16
 SIDE_MAX: Final = 20_000

@@ -1,6 +1,8 @@
 """Work in a child process: it is bounded, it may die, and the next piece of work does not notice."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,6 +49,25 @@ async def test_a_child_that_takes_too_long_is_killed() -> None:
         await pool(b"sleep")
     assert not lives(header["pid"])
     await pool.aclose()
+
+
+async def test_a_child_that_died_while_it_had_nothing_to_do_is_not_sent_the_next_piece(
+    children: ChildProcesses,
+) -> None:
+    before, _ = await children(b"abc")
+    os.kill(before["pid"], signal.SIGKILL)
+    for _ in range(1000):
+        if not lives(before["pid"]):
+            break
+        await asyncio.sleep(0.01)
+    assert (await children(b"abc"))[1] == b"cba"
+
+
+async def test_a_child_finishes_its_work_when_all_of_a_unit_are_told_to_stop(children: ChildProcesses) -> None:
+    before, _ = await children(b"abc")
+    os.kill(before["pid"], signal.SIGTERM)
+    after, payload = await children(b"abc")
+    assert (after["pid"], payload) == (before["pid"], b"cba")
 
 
 async def test_what_a_library_prints_is_no_answer(children: ChildProcesses) -> None:
