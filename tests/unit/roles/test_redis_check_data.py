@@ -1,50 +1,108 @@
-"""What runs before and after each start of Redis: nothing starts empty that had data."""
+"""Around each start of Redis: nothing is lost without a word, and nothing starts empty that had data.
 
+The append-only files are those of a real Redis, and what passes is given to it again.
+"""
+
+import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.redis_server import RedisServer
 from tests.support.roles import render, settings, value
+from tests.support.waiting import wait_until
+
+WHOLE = "redis.call('SET', KEYS[1], ARGV[1]) redis.call('SET', KEYS[2], ARGV[1])"
+"""Written twice in one script: MULTI ... EXEC in the file."""
 
 
 class Instance:
     """A queue whose files lie in a directory of the test's."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, written: Path) -> None:
+        self._written = written
         text = render("redis", "check-data.j2")
         for place in ("/var/lib/imagebot-redis", "/var/lib/redis"):
             assert place in text
             (root / place.lstrip("/")).mkdir(parents=True)
             text = text.replace(place, str(root / place.lstrip("/")))
         self.marker = root / "var/lib/imagebot-redis/queue"
-        self.manifest = root / "var/lib/redis/queue/appendonlydir/appendonly.aof.manifest"
+        self.data = root / "var/lib/redis/queue"
+        self.files = self.data / "appendonlydir"
+        self.manifest = self.files / "appendonly.aof.manifest"
         self.script = root / "check-data"
         self.script.write_text(text)
 
     def run(self, moment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["bash", str(self.script), "queue", moment], capture_output=True, text=True, check=False
+            [sys.executable, str(self.script), "queue", moment], capture_output=True, text=True, check=False
         )
 
+    def refused(self) -> tuple[str, str]:
+        """Return what it says, and the command that cures it."""
+        refused = self.run("before")
+        assert refused.returncode == 1
+        [line] = refused.stderr.splitlines()
+        assert line.startswith("redis-server@queue does not start: ")
+        return line, line.rsplit(": ", 1)[1]
+
+    def cure(self, command: str) -> None:
+        subprocess.run(["bash", "-c", command], check=True, capture_output=True)
+        assert self.run("before").returncode == 0
+
     def has_run(self) -> None:
-        self.manifest.parent.mkdir(parents=True, exist_ok=True)
-        self.manifest.write_text("file appendonly.aof.1.base.rdb seq 1 type b\n")
+        shutil.copytree(self._written, self.files, dirs_exist_ok=True)
         assert self.run("after").returncode == 0
+
+    @property
+    def base(self) -> Path:
+        return next(self.files.glob("*.base.rdb"))
+
+    @property
+    def incr(self) -> Path:
+        return next(self.files.glob("*.incr.aof"))
+
+    def keys(self) -> dict[Any, Any]:
+        """Return what Redis loads; it must start."""
+        redis = RedisServer(self.data)
+        try:
+            return {key: redis.client.get(key) for key in redis.client.keys("*")}
+        finally:
+            redis.kill()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Append-only files: `old` in the base, then a and b in one transaction, three times."""
+    directory = tmp_path_factory.mktemp("written")
+    first = RedisServer(directory)
+    first.client.set("old", "1")
+    first.client.bgrewriteaof()
+    wait_until(lambda: not first.client.info("persistence")["aof_rewrite_in_progress"], "the file is rewritten")
+    for number in "123":
+        first.client.eval(WHOLE, 2, "a", "b", number)
+    first.kill()
+    return directory / "appendonlydir"
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> Instance:
-    return Instance(tmp_path)
+def queue(tmp_path: Path, written: Path) -> Instance:
+    return Instance(tmp_path, written)
 
 
 def test_the_first_start_needs_no_data(queue: Instance) -> None:
     assert queue.run("before").returncode == 0
 
 
-def test_a_start_with_its_data_passes(queue: Instance) -> None:
+def test_a_start_with_its_data_passes_and_says_nothing(queue: Instance) -> None:
     queue.has_run()
-    assert queue.run("before").returncode == 0
+    passed = queue.run("before")
+    assert (passed.returncode, passed.stdout, passed.stderr) == (0, "", "")
+    assert queue.keys() == {"old": "1", "a": "3", "b": "3"}
 
 
 @pytest.mark.parametrize("content", [None, ""])
@@ -54,13 +112,102 @@ def test_without_the_data_there_were_it_refuses_and_names_the_cure(queue: Instan
         queue.manifest.unlink()
     else:
         queue.manifest.write_text(content)
-    refused = queue.run("before")
-    assert refused.returncode == 1
-    [line] = refused.stderr.splitlines()
+    line, cure = queue.refused()
     assert str(queue.manifest) in line
-    assert line.endswith(f"rm {queue.marker}")
-    queue.marker.unlink()
-    assert queue.run("before").returncode == 0
+    assert cure == f"rm {queue.marker}"
+    queue.cure(cure)
+
+
+def test_wherever_the_file_is_cut_whole_transactions_stay_and_the_loss_is_told(queue: Instance) -> None:
+    queue.has_run()
+    whole = queue.incr.read_bytes()
+    starts = [at for at in range(len(whole)) if whole.startswith(b"*1\r\n$5\r\nMULTI", at)]
+    assert len(starts) == 3
+    for size in range(starts[2] + 1, len(whole)):
+        queue.incr.write_bytes(whole[:size])
+        passed = queue.run("before")
+        assert passed.returncode == 0, passed.stderr
+        [line] = passed.stdout.splitlines()
+        assert str(queue.incr) in line
+        assert f"last {size - starts[2]} of {size} bytes" in line
+        assert queue.incr.read_bytes() == whole[: starts[2]]
+        assert queue.run("before").stdout == ""
+    assert queue.keys() == {"old": "1", "a": "2", "b": "2"}
+
+
+def overwrite(file: Path, at: int, content: bytes) -> None:
+    with file.open("r+b") as stream:
+        stream.seek(at)
+        stream.write(content)
+
+
+def append(file: Path, content: bytes) -> None:
+    with file.open("ab") as stream:
+        stream.write(content)
+
+
+def in_the_middle(queue: Instance) -> None:
+    overwrite(queue.incr, queue.incr.read_bytes().index(b"EXEC") + 2, b"ZZZZ")
+
+
+def longer_than_the_file(queue: Instance) -> None:
+    """A damaged length takes whatever follows for its argument; up to the end it looks like a cut."""
+    content = queue.incr.read_bytes().replace(b"$4\r\nEXEC", b"$9999999\r\nEXEC", 1)
+    queue.incr.write_bytes(content + b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda queue: append(queue.incr, b"garbage\n" * 10),
+        lambda queue: append(queue.incr, bytes(4096)),
+        lambda queue: append(queue.incr, b"*2\r\n$3\r\nGET\r\n$1\r\na!!*2"),
+        in_the_middle,
+        longer_than_the_file,
+    ],
+    ids=["garbage", "zeros", "in a command", "in the middle", "a length"],
+)
+def test_damage_is_refused_untouched_until_somebody_drops_it(
+    queue: Instance, damage: Callable[[Instance], None]
+) -> None:
+    queue.has_run()
+    damage(queue)
+    before = queue.incr.read_bytes()
+    line, cure = queue.refused()
+    assert f"{queue.incr} is damaged after " in line
+    assert f" of its {len(before)} bytes" in line
+    assert queue.incr.read_bytes() == before
+    queue.cure(cure)
+    assert queue.keys()["old"] == "1"
+
+
+def test_a_newer_redis_files_are_refused_and_left_alone(queue: Instance) -> None:
+    queue.has_run()
+    overwrite(queue.base, 5, b"0099")
+    before = queue.base.read_bytes()
+    line, _ = queue.refused()
+    assert "a newer Redis has written its files (RDB version 99). Install that Redis (apt-get " in line
+    assert queue.base.read_bytes() == before
+
+
+@pytest.mark.parametrize("which", ["base", "incr"])
+def test_a_missing_file_is_refused_by_name(queue: Instance, which: str) -> None:
+    queue.has_run()
+    file: Path = getattr(queue, which)
+    file.unlink()
+    line, cure = queue.refused()
+    assert f"{file} is gone. Restore it." in line
+    queue.cure(cure)
+    assert queue.keys() == ({"a": "3", "b": "3"} if which == "base" else {"old": "1"})
+
+
+def test_a_damaged_base_is_refused_with_redis_words(queue: Instance) -> None:
+    queue.has_run()
+    queue.base.write_bytes(queue.base.read_bytes()[:-20])
+    line, cure = queue.refused()
+    assert f"{queue.files} can't be read (" in line
+    assert "Unexpected EOF reading RDB file" in line
+    queue.cure(cure)
 
 
 @pytest.mark.parametrize("instance", ["queue", "cache"])
