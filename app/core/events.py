@@ -14,10 +14,18 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from app.core import redis_keys
+from app.core import redis_clients, redis_keys
 
 PROMPT: Final = 1.5
 """Seconds within which Redis answers when nothing is wrong."""
+
+# KEYS: events. ARGV: group, consumer, ms idle, entries, when Redis last answered (its time, s), s that this may be ago.
+# A command that waited through a stall of Redis finds everything idle, for nobody could acknowledge anything.
+_TAKE_OVER: Final = """
+local time = redis.call('TIME')
+if math.abs(tonumber(time[1]) + tonumber(time[2]) / 1e6 - ARGV[5]) > tonumber(ARGV[6]) then return {} end
+return redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], '0', 'COUNT', ARGV[4])[2]
+"""
 
 _ALWAYS, _NEVER = float("-inf"), float("inf")
 
@@ -54,6 +62,7 @@ class EventReader:
         self._redis = redis
         self._consumer = consumer
         self._claim_after = claim_after
+        self._take_over = redis_clients.script(redis, _TAKE_OVER)
         self._steady_since = _ALWAYS
         """Since when Redis has answered promptly (monotonic s)."""
 
@@ -99,11 +108,17 @@ class EventReader:
     async def _abandoned(self, count: int) -> Sequence[tuple[str, dict[str, str]]]:
         if time.monotonic() - self._steady_since < self._claim_after:
             return []
+        asked = time.monotonic()
+        seconds, micros = await self._redis.time()
+        if (now := time.monotonic()) - asked > PROMPT:
+            self._steady_since = now
+            return []
         idle_ms = int(self._claim_after * 1000)
-        claimed: Any = await self._redis.xautoclaim(
-            redis_keys.EVENTS, redis_keys.EVENTS_GROUP, self._consumer, idle_ms, count=count
-        )
-        return list(claimed[1])
+        arguments: list[str | int | float] = [
+            redis_keys.EVENTS_GROUP, self._consumer, idle_ms, count, seconds + micros / 1e6, PROMPT,
+        ]  # fmt: skip
+        claimed: Any = await self._take_over(keys=[redis_keys.EVENTS], args=arguments)
+        return [(entry_id, dict(zip(fields[::2], fields[1::2], strict=True))) for entry_id, fields in claimed]
 
     async def _known(self, entries: Sequence[tuple[str, dict[str, str]]]) -> list[Event]:
         """Return the events among entries. What a newer release may have written is acknowledged, and logged."""

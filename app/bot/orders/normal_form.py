@@ -22,6 +22,8 @@ PIXELS_MAX: Final = 50_000_000
 """Width times height: the sensors of today's telephones. Decoded, that is 200 MB."""
 PIXELS_MAX_COSTLY: Final = 25_000_000
 """The same for what takes several copies to decode: anything but RGB and grey JPEG, and RGB PNG."""
+RATIO_MAX: Final = 20
+"""How many times longer than the other a side may be: scaled down, a longer stripe leaves nothing to be seen."""
 KEPT_SIDE: Final = 4096
 """Pixels that the longer side is scaled down to; no model takes more."""
 
@@ -106,8 +108,8 @@ def _check_size(image: Image.Image) -> None:
         raise _too_many_pixels(most)
     if min(width, height) < SIDE_MIN:
         raise RefusedError("photo-too-small", width=width, height=height, least=SIDE_MIN)
-    if min(width, height) * KEPT_SIDE < SIDE_MIN * max(width, height):
-        raise RefusedError("photo-too-narrow", width=width, height=height)
+    if max(width, height) > RATIO_MAX * min(width, height):
+        raise RefusedError("photo-too-narrow", width=width, height=height, most=RATIO_MAX)
 
 
 def _to_normal(image: Image.Image) -> Image.Image:

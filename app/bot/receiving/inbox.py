@@ -92,6 +92,11 @@ redis.call('EXPIRE', KEYS[1], {RECEIVED_TTL})
 return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
 """
 
+# KEYS: counts. ARGV: entry. Takes back what _BEGIN has counted.
+_UNBEGIN: Final = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HINCRBY', KEYS[1], ARGV[1], -1) end
+"""
+
 _STRIKE_OFF_ENTRY: Final = """
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
@@ -142,6 +147,7 @@ class Inbox:
         self._keep = redis_clients.script(redis, _KEEP)
         self._claim = redis_clients.script(redis, _TAKE_OVER)
         self._begin = redis_clients.script(redis, _BEGIN)
+        self._unbegin = redis_clients.script(redis, _UNBEGIN)
         self._strike_off = redis_clients.script(redis, _STRIKE_OFF)
         self._set_aside = redis_clients.script(redis, _SET_ASIDE)
         self._suspects = asyncio.Lock()
@@ -284,6 +290,11 @@ class Inbox:
         await _insist(partial(self._begin, keys=[redis_keys.INBOX_BEGUN], args=[entry_id]))
         try:
             await _insist(partial(self._handle, update))
+        except asyncio.CancelledError:  # the bot is told to stop: no death, so nothing to blame the update for
+            with contextlib.suppress(RedisError, TimeoutError):
+                async with asyncio.timeout(_SHOW_LIFE):
+                    await self._unbegin(keys=[redis_keys.INBOX_BEGUN], args=[entry_id])
+            raise
         except Exception as error:
             return _log(error)
         return None

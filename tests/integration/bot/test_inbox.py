@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from app.bot.lanes import Lanes
@@ -53,7 +54,8 @@ class Instance:
         self.go = asyncio.Event()
         if not slow:
             self.go.set()
-        self.inbox = Inbox(redis, name, self._handle, Lanes(100), Lanes(100), self._tell)
+        self._redis: Redis = Redis(connection_pool=redis.connection_pool)
+        self.inbox = Inbox(self._redis, name, self._handle, Lanes(100), Lanes(100), self._tell)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def _handle(self, update: RawUpdate) -> None:
@@ -70,7 +72,15 @@ class Instance:
         self._tasks = [asyncio.create_task(self.inbox.run()), asyncio.create_task(self.inbox.tend())]
 
     async def stop(self) -> None:
-        """Die: nothing in hand goes on, nothing is given back."""
+        """Die: nothing in hand goes on, nothing is given back, and Redis hears no more of it."""
+        self._redis.execute_command = self._is_dead  # type: ignore[method-assign]
+        await self.shut_down()
+
+    async def _is_dead(self, *command: Any, **options: Any) -> Any:
+        raise RedisConnectionError("dead")
+
+    async def shut_down(self) -> None:
+        """Do what SIGTERM makes the bot do, when what is in hand takes too long."""
         await end(self._tasks)
         for lanes in (self.inbox._lanes, self.inbox._leftovers):
             await lanes.drain(0)
@@ -248,6 +258,19 @@ async def test_many_quick_deaths_are_blamed_on_the_update_that_was_running_and_o
     assert await left(redis) == 0
     assert await redis.exists(redis_keys.INBOX_BEGUN) == 0
     assert await redis.ttl(redis_keys.INBOX_ASIDE) > 0
+
+
+async def test_an_update_that_was_cancelled_by_shutdowns_is_not_blamed_for_them(redis: Redis, seen: Seen) -> None:
+    for _ in range(module.DELIVERIES + 2):
+        instance = Instance(redis, "imagebot@1", seen, slow=True)
+        instance.start()
+        await instance.inbox.receive([update(1)])
+        await until(lambda: instance.begun or instance.asides, "it is begun with, or given up")  # noqa: B023
+        await instance.shut_down()
+        assert instance.asides == []
+    survivor = Instance(redis, "imagebot@1", seen)
+    async with running(survivor):
+        await until(lambda: seen == [("imagebot@1", 1)], "it is handled")
 
 
 async def test_restarts_while_updates_wait_their_turn_are_blamed_on_none_of_them(redis: Redis, seen: Seen) -> None:

@@ -1,6 +1,7 @@
 """Reading events: each is handled by somebody, and by nobody too early."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -71,3 +72,20 @@ async def test_an_event_of_a_newer_release_is_acknowledged_and_logged(
     assert [(event.type, event.request_id) for event in await read(reader)] == [(EventType.DONE, "u2")]
     assert (await redis.xpending(redis_keys.EVENTS, redis_keys.EVENTS_GROUP))["pending"] == 1
     assert "dreamt" in caplog.text
+
+
+async def test_a_command_that_waited_through_a_stall_of_redis_takes_nothing_over(
+    own: tuple[RedisServer, Redis],
+) -> None:
+    server, redis = own
+    busy, other = await readers(redis)
+    await redis.xadd(redis_keys.EVENTS, {"type": "done", "request_id": "u1"})
+    [event] = await read(busy)
+    server.kill(signal.SIGSTOP)
+    reading = asyncio.create_task(read(other))
+    await asyncio.sleep(2 * CLAIM_AFTER)  # by Redis' clock it is idle for long enough
+    server.kill(signal.SIGCONT)
+    assert await reading == []
+    while not (taken := await read(other)):  # but it is, when nobody settles it after that
+        pass
+    assert taken == [event]

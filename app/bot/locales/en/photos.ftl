@@ -14,7 +14,7 @@ photo-too-small = There is hardly anything to see on { $width } by { $height } p
 photo-not-a-picture = I can't open this as a picture. I can open JPEG, PNG and WebP; anything else, please send as a photo.
 photo-broken = This picture seems to be damaged, I can't open it. Could you send it again?
 photo-too-much = This picture asks too much of me, I can't open it. Could you send it as a photo instead of a file?
-photo-too-narrow = This picture is too narrow for me: { $width } by { $height } pixels. Please send one that is less of a stripe.
+photo-too-narrow = This picture is too narrow for me: { $width } by { $height } pixels. Please send one whose longer side is at most { $most } times the shorter one.
 photo-moving = I can only work with still pictures. Please send a photo.
 photo-unavailable = I could not get this picture from Telegram. Please send it again.
 
