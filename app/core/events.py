@@ -19,7 +19,7 @@ from app.core import redis_clients, redis_keys
 PROMPT: Final = 1.5
 """Seconds within which Redis answers when nothing is wrong."""
 
-# KEYS: events. ARGV: group, consumer, ms idle, entries, when Redis last answered (its time, s), s that this may be ago.
+# KEYS: events. ARGV: group, consumer, ms idle, entries, when Redis last answered (its time, s), s this may be ago.
 # A command that waited through a stall of Redis finds everything idle, for nobody could acknowledge anything.
 _TAKE_OVER: Final = """
 local time = redis.call('TIME')
