@@ -14,18 +14,11 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from app.core import redis_clients, redis_keys
+from app.core import redis_keys
+from app.core.takeover import Entry, TakeOver
 
 PROMPT: Final = 1.5
 """Seconds within which Redis answers when nothing is wrong."""
-
-# KEYS: events. ARGV: group, consumer, ms idle, entries, when Redis last answered (its time, s), s this may be ago.
-# A command that waited through a stall of Redis finds everything idle, for nobody could acknowledge anything.
-_TAKE_OVER: Final = """
-local time = redis.call('TIME')
-if math.abs(tonumber(time[1]) + tonumber(time[2]) / 1e6 - ARGV[5]) > tonumber(ARGV[6]) then return {} end
-return redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], '0', 'COUNT', ARGV[4])[2]
-"""
 
 _ALWAYS, _NEVER = float("-inf"), float("inf")
 
@@ -62,7 +55,7 @@ class EventReader:
         self._redis = redis
         self._consumer = consumer
         self._claim_after = claim_after
-        self._take_over = redis_clients.script(redis, _TAKE_OVER)
+        self._take_over = TakeOver(redis, redis_keys.EVENTS, redis_keys.EVENTS_GROUP, consumer)
         self._steady_since = _ALWAYS
         """Since when Redis has answered promptly (monotonic s)."""
 
@@ -105,7 +98,7 @@ class EventReader:
     async def _acknowledge(self, entry_id: str) -> None:
         await self._redis.xack(redis_keys.EVENTS, redis_keys.EVENTS_GROUP, entry_id)
 
-    async def _abandoned(self, count: int) -> Sequence[tuple[str, dict[str, str]]]:
+    async def _abandoned(self, count: int) -> Sequence[Entry]:
         if time.monotonic() - self._steady_since < self._claim_after:
             return []
         asked = time.monotonic()
@@ -113,14 +106,9 @@ class EventReader:
         if (now := time.monotonic()) - asked > PROMPT:
             self._steady_since = now
             return []
-        idle_ms = int(self._claim_after * 1000)
-        arguments: list[str | int | float] = [
-            redis_keys.EVENTS_GROUP, self._consumer, idle_ms, count, seconds + micros / 1e6, PROMPT,
-        ]  # fmt: skip
-        claimed: Any = await self._take_over(keys=[redis_keys.EVENTS], args=arguments)
-        return [(entry_id, dict(zip(fields[::2], fields[1::2], strict=True))) for entry_id, fields in claimed]
+        return await self._take_over.take(self._claim_after, seconds + micros / 1e6, PROMPT, count)
 
-    async def _known(self, entries: Sequence[tuple[str, dict[str, str]]]) -> list[Event]:
+    async def _known(self, entries: Sequence[Entry]) -> list[Event]:
         """Return the events among entries. What a newer release may have written is acknowledged, and logged."""
         events = []
         for entry_id, fields in entries:

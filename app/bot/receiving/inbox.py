@@ -27,13 +27,13 @@ from app.bot.outage import Outage
 from app.bot.receiving import aside
 from app.bot.receiving.aside import UnreadableError, Why
 from app.core import redis_clients, redis_keys
+from app.core.takeover import Entry, TakeOver
 
 T = TypeVar("T")
 
 RawUpdate = dict[str, Any]
 HandleUpdate = Callable[[RawUpdate], Awaitable[None]]
 TellOfAside = Callable[[RawUpdate, Why], Awaitable[None]]
-Entry = tuple[str, dict[str, str]]
 
 RECEIVED_TTL: Final = 48 * 3600
 """Seconds that an update is remembered; Telegram keeps what is not acknowledged for 24 hours."""
@@ -76,14 +76,6 @@ for i = 3, #ARGV do
     redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
   end
 end
-"""
-
-# KEYS: inbox. ARGV: group, consumer, ms idle, when Redis last answered (its time, s), s that this may be ago.
-# A command that waited through a stall of Redis finds everything idle, for nobody could show anything.
-_TAKE_OVER: Final = """
-local time = redis.call('TIME')
-if math.abs(tonumber(time[1]) + tonumber(time[2]) / 1e6 - ARGV[4]) > tonumber(ARGV[5]) then return {} end
-return redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], '0', 'COUNT', 100, 'JUSTID')[2]
 """
 
 # KEYS: counts. ARGV: entry. Returns how often it has been begun with, this time included.
@@ -145,7 +137,7 @@ class Inbox:
         self._tell_of_aside = tell_of_aside
         self._append = redis.register_script(_APPEND)
         self._keep = redis_clients.script(redis, _KEEP)
-        self._claim = redis_clients.script(redis, _TAKE_OVER)
+        self._abandoned = TakeOver(redis, redis_keys.INBOX, redis_keys.INBOX_GROUP, consumer)
         self._begin = redis_clients.script(redis, _BEGIN)
         self._unbegin = redis_clients.script(redis, _UNBEGIN)
         self._strike_off = redis_clients.script(redis, _STRIKE_OFF)
@@ -235,17 +227,9 @@ class Inbox:
         return answer[0][1] if answer else []
 
     async def _take_over(self, answered: float) -> None:
-        arguments: list[str | int | float] = [
-            redis_keys.INBOX_GROUP,
-            self._consumer,
-            int(ABANDONED_AFTER * 1000),
-            answered,
-            _SHOW_LIFE,
-        ]
-        for entry_id in await self._claim(keys=[redis_keys.INBOX], args=arguments):
+        for entry_id, fields in await self._abandoned.take(ABANDONED_AFTER, answered, _SHOW_LIFE):
             logger.info("taking over update %s, which nobody handles", entry_id)
-            entries: Any = await self._redis.xrange(redis_keys.INBOX, entry_id, entry_id)
-            await self._take_leftovers(entries)
+            await self._take_leftovers([(entry_id, fields)])
 
     async def _take_leftovers(self, entries: Sequence[Entry]) -> None:
         if not entries:

@@ -73,7 +73,7 @@ class Instance:
 
     async def stop(self) -> None:
         """Die: nothing in hand goes on, nothing is given back, and Redis hears no more of it."""
-        self._redis.execute_command = self._is_dead  # type: ignore[method-assign]
+        self._redis.execute_command = self._is_dead  # type: ignore[method-assign]  # a fault is put in
         await self.shut_down()
 
     async def _is_dead(self, *command: Any, **options: Any) -> Any:
@@ -245,7 +245,7 @@ async def test_many_quick_deaths_are_blamed_on_the_update_that_was_running_and_o
         instance.asides = asides
         async with running(instance):
             await instance.inbox.receive([update(number, chat=number % 8) for number in sorted(others)])
-            await until(lambda: instance.dead.is_set() or asides, "it dies, or has found out")  # noqa: B023
+            await until(lambda: instance.dead.is_set() or asides, "it dies, or has found out")  # noqa: B023 - called at once
             deaths += instance.dead.is_set()
         assert deaths <= module.DELIVERIES
     survivor = Instance(redis, "imagebot@1", seen)
@@ -265,7 +265,7 @@ async def test_an_update_that_was_cancelled_by_shutdowns_is_not_blamed_for_them(
         instance = Instance(redis, "imagebot@1", seen, slow=True)
         instance.start()
         await instance.inbox.receive([update(1)])
-        await until(lambda: instance.begun or instance.asides, "it is begun with, or given up")  # noqa: B023
+        await until(lambda: instance.begun or instance.asides, "it is begun with, or given up")  # noqa: B023 - called at once
         await instance.shut_down()
         assert instance.asides == []
     survivor = Instance(redis, "imagebot@1", seen)
@@ -278,7 +278,7 @@ async def test_restarts_while_updates_wait_their_turn_are_blamed_on_none_of_them
         instance = Instance(redis, "imagebot@1", seen, slow=True)
         async with running(instance):
             await instance.inbox.receive([update(1), update(2), update(3)])
-            await until(lambda: instance.begun or instance.asides, "the first is begun with, or given up")  # noqa: B023
+            await until(lambda: instance.begun or instance.asides, "the first is begun with, or given up")  # noqa: B023 - called at once
     survivor = Instance(redis, "imagebot@1", seen)
     async with running(survivor):
         await until(lambda: {number for _, number in seen} == {2, 3}, "the others are handled")

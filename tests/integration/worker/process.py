@@ -79,7 +79,7 @@ def frozen_before(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     async def late(*args: Any, **kwargs: Any) -> Any:
-        FalQueue.submit = method  # type: ignore[method-assign]
+        FalQueue.submit = method  # type: ignore[method-assign]  # the fault is over
         os.kill(os.getpid(), signal.SIGSTOP)
         return await method(*args, **kwargs)
 
@@ -172,7 +172,7 @@ def main() -> None:
         owner, name = POINTS[point]
         setattr(owner, name, kill_once_after(getattr(owner, name), Path(os.environ["TEST_KILL_MARK"])))
     if os.environ.get("TEST_FREEZE_AT_SUBMIT"):
-        FalQueue.submit = frozen_before(FalQueue.submit)  # type: ignore[method-assign]
+        FalQueue.submit = frozen_before(FalQueue.submit)  # type: ignore[method-assign]  # a fault is put in
     if os.environ.get("TEST_PLAIN"):
         logs.configure("INFO")
         plain_worker(WorkerSettings.load()).work()

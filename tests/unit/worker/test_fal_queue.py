@@ -306,7 +306,9 @@ ODD = [DEEP, b"[" * 100_000, b"\xff\xfe", b"", b"null", b"5", b"[]", b'"x"', b"{
 @pytest.mark.parametrize("body", ODD)
 @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=undefined", "text/html"])
 async def test_a_body_of_no_known_shape_is_an_error_of_ours(body: bytes, content_type: str) -> None:
-    answer: Answer = lambda _: httpx.Response(200, content=body, headers={"Content-Type": content_type})  # noqa: E731
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=body, headers={"Content-Type": content_type})
+
     assert isinstance(await ended("submit", answer), SubmitOutcomeUnknownError)
     assert isinstance(await ended("status", answer), TransientError)
     assert isinstance(await ended("result", answer), DoubtfulError)
@@ -354,12 +356,12 @@ async def test_a_list_of_pictures_that_is_none_is_doubted(images: Any) -> None:
 @pytest.mark.parametrize("in_header", [True, False])
 async def test_an_error_is_named_in_few_words_on_one_line(in_header: bool) -> None:
     kind = "teapot\n2026-11-26 INFO all is well\x1b[2J\u2028" + "x" * 20_000
-    if in_header:
-        answer: Answer = lambda _: httpx.Response(  # noqa: E731
-            418, headers=[(b"X-Fal-Error-Type", kind.encode())], json={"detail": "x"}
-        )
-    else:
-        answer = says(418, {"detail": [{"type": kind}]})
+    headers = [(b"X-Fal-Error-Type", kind.encode())] if in_header else []
+    detail: Any = "x" if in_header else [{"type": kind}]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(418, headers=headers, json={"detail": detail})
+
     for call in ("submit", "status", "result"):
         said = str(await ended(call, answer))
         assert said.isprintable()

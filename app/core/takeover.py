@@ -1,0 +1,37 @@
+"""Taking entries of a stream over from members of its consumer group that are dead, and from no others."""
+
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from app.core import redis_clients
+
+Entry = tuple[str, dict[str, str]]
+
+# KEYS: stream. ARGV: group, consumer, ms idle, entries, when Redis last answered (its time, s), s this may be ago.
+_TAKE_OVER: Final = """
+local time = redis.call('TIME')
+if math.abs(tonumber(time[1]) + tonumber(time[2]) / 1e6 - ARGV[5]) > tonumber(ARGV[6]) then return {} end
+return redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], '0', 'COUNT', ARGV[4])[2]
+"""
+
+
+class TakeOver:
+    """``XAUTOCLAIM`` for one consumer, that does nothing if it waited through a stall of Redis.
+
+    After a stall every entry is idle, for nobody could acknowledge anything; their consumers may live.
+    """
+
+    def __init__(self, redis: Redis, stream: str, group: str, consumer: str) -> None:
+        """``consumer`` gets what is taken over."""
+        self._stream, self._group, self._consumer = stream, group, consumer
+        self._script = redis_clients.script(redis, _TAKE_OVER)
+
+    async def take(self, idle: float, answered: float, within: float, count: int = 100) -> list[Entry]:
+        """Return entries that were idle for ``idle`` seconds, now this consumer's.
+
+        None if Redis runs this later than ``within`` seconds after ``answered``, its own time (s) at its last answer.
+        """
+        arguments: list[str | int | float] = [self._group, self._consumer, int(idle * 1000), count, answered, within]
+        entries: Any = await self._script(keys=[self._stream], args=arguments)
+        return [(entry_id, dict(zip(fields[::2], fields[1::2], strict=True))) for entry_id, fields in entries]
