@@ -11,6 +11,7 @@ LIMITS: Final = {
     "integration/faults": 600,
     "integration": 180,
     "lab_vps": 1800,
+    "molecule": 1800,
     "unit": 60,
 }
 """Seconds by directory, the closest first; ``pyproject.toml`` has the limit of all others."""

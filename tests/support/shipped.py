@@ -4,6 +4,7 @@ What differs from a host is listed here and nowhere else; `tests/integration/sta
 """
 
 import shlex
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -175,7 +176,7 @@ def simulated(
 
 
 def write_secret(path: Path, content: str) -> None:
-    """Write a file that nobody else reads."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(content)
+    """Write a file that nobody else reads; who reads it meanwhile gets the old one or the new one, whole."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as new:  # mode 0600
+        new.write(content)
+    Path(new.name).replace(path)

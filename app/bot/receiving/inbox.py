@@ -80,8 +80,9 @@ end
 
 # KEYS: counts. ARGV: entry. Returns how often it has been begun with, this time included.
 _BEGIN: Final = f"""
-redis.call('EXPIRE', KEYS[1], {RECEIVED_TTL})
-return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+local begun = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+redis.call('EXPIRE', KEYS[1], {RECEIVED_TTL})  -- after it, since there may be nothing to expire before
+return begun
 """
 
 # KEYS: counts. ARGV: entry. Takes back what _BEGIN has counted.

@@ -266,6 +266,7 @@ async def test_an_update_that_was_cancelled_by_shutdowns_is_not_blamed_for_them(
         instance.start()
         await instance.inbox.receive([update(1)])
         await until(lambda: instance.begun or instance.asides, "it is begun with, or given up")  # noqa: B023 - called at once
+        assert await redis.ttl(redis_keys.INBOX_BEGUN) > 0
         await instance.shut_down()
         assert instance.asides == []
     survivor = Instance(redis, "imagebot@1", seen)

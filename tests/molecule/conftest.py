@@ -8,23 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import testinfra
+import testinfra  # type: ignore[import-untyped]  # it has no types
 import yaml
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+CHECKOUT = Path(__file__).resolve().parents[2]
 SECRETS: dict[str, Any] = yaml.safe_load((CHECKOUT / "inventory/lab/group_vars/all/main.yml").read_text())
 
 Host = Any
 
 VPS = "vps1"
-LIMIT = 1800
-"""Seconds for one test, its fixtures included: some provision both hosts, one lets a storm pass."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test this limit in place of the one in ``pyproject.toml``, which is for quicker ones."""
-    for item in items:
-        item.add_marker(pytest.mark.timeout(LIMIT))
 
 
 def connect(name: str) -> Host:
@@ -55,7 +47,13 @@ def site() -> Callable[..., str]:
 
     def run(*arguments: str) -> str:
         inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-        command = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "site.yml", *arguments]
+        command: list[str | Path] = [
+            Path(sys.executable).with_name("ansible-playbook"),
+            "-i",
+            inventory,
+            "site.yml",
+            *arguments,
+        ]
         result = subprocess.run(command, cwd=CHECKOUT, text=True, capture_output=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
