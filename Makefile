@@ -58,7 +58,9 @@ ifneq ($(VPS),no)
 	@mkdir -p build
 	set -o pipefail; $(PYTHON) -m tests.lab --lab molecule exec -- molecule test --all 2>&1 | tee build/molecule.log \
 	  || { echo 'What failed, once more (all: build/molecule.log):'; \
-	       grep -aE -A 12 'FAILED!|UNREACHABLE!|ERROR|   E  ' build/molecule.log | tail -n 60; exit 1; }
+	       sed -E 's/\x1b\[[0-9;]*m//g; s/^ *│ ?//' build/molecule.log >build/molecule.txt; \
+	       grep -E -A 6 'FAILED!|UNREACHABLE!' build/molecule.txt | cut -c -300 | tail -n 12; \
+	       grep -E -A 1 '^ *(E  |FAILED |ERROR +tests)' build/molecule.txt | cut -c -300 | tail -n 18; exit 1; }
 	$(PYTHON) -m tests.lab --lab molecule destroy --all
 endif
 
