@@ -31,7 +31,8 @@ class Fault:
 class Plan:
     """How much people write for how long (s), what goes wrong meanwhile, and how long (s) answers may take then.
 
-    A submit whose answer died with its worker is looked for at fal for 190 s after the last death, before it is repeated.
+    A submit whose answer died with its worker is looked for at fal for 190 s after the last death, and only then
+    repeated.
     """
 
     seconds: float
