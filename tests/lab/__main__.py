@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("name", nargs="+")
     create.add_argument("--distribution", choices=DISTRIBUTIONS, default="trixie")
     create.add_argument("--memory", default="20G", help="only what is used is taken from the machine (%(default)s)")
-    create.add_argument("--disk", default="8G", help="only what is used is taken from the machine (%(default)s)")
+    create.add_argument("--disk", default="20G", help="only what is used is taken from the machine (%(default)s)")
     for name, told in FAULTS.items():
         commands.add_parser(name, help=told).add_argument("name", nargs="+")
     uplink = commands.add_parser("uplink", help="take the world and the simulators from all VPSs, or give them back")

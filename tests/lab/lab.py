@@ -56,7 +56,7 @@ class Lab:
         self.key = self.directory / "id_ed25519"
         self.ssh_configuration = self.directory / "ssh_config"
 
-    def create(self, *names: str, distribution: str = "trixie", memory: str = "20G", disk: str = "8G") -> list[Vps]:
+    def create(self, *names: str, distribution: str = "trixie", memory: str = "20G", disk: str = "20G") -> list[Vps]:
         """Boot a VPS of each name, all at once, and wait until they are up; those that run already are left alone.
 
         `memory` and `disk` are sizes such as `20G`; both are sparse. Raises LabError if one does not come up.

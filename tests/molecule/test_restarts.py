@@ -126,3 +126,25 @@ def test_without_its_files_it_says_so_and_does_not_start_empty(resting: Host) ->
     assert until(lambda: answers(vps))
     now = 1000 * time.time() + 60_000
     assert alive(digest(vps, PORTS["queue"]), now) == alive(before, now)
+
+
+def test_whoever_fills_the_disk_leaves_the_queue_its_room(resting: Host) -> None:
+    """Written, rewritten, restarted and killed, while the workers' user has not a byte left."""
+    vps, port = resting, PORTS["queue"]
+    as_worker = "runuser -u imageworker --"
+    try:
+        # To the last block: fallocate takes most at once, dd the rest.
+        for size in ("100M", "1M", "64K", "4K"):
+            vps.run(f"n=0; while {as_worker} fallocate -l {size} /var/tmp/filler.{size}.$n; do n=$((n+1)); done")
+        assert vps.run(f"{as_worker} dd if=/dev/zero of=/var/tmp/filler bs=64k count=1").rc != 0
+        for turn in range(5):
+            fill(vps, port, "worker", f"full-{turn}")
+            vps.check_output(f"redis-cli -p {port} BGREWRITEAOF")
+        before = digest(vps, port)
+        for ending in ("restart", "kill --signal=KILL"):
+            vps.check_output(f"systemctl {ending} redis-server@queue")
+            assert until(lambda: vps.run(f"redis-cli -p {port} PING").stdout == "PONG\n")
+            now = 1000 * time.time() + 60_000
+            assert alive(digest(vps, port), now) == alive(before, now)
+    finally:
+        vps.check_output("rm -f /var/tmp/filler*")
