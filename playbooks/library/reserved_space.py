@@ -52,8 +52,9 @@ DEVICES = Path("/dev/block")
 
 
 def run(module: AnsibleModule, *command: str) -> str:
-    """Run a program; a failure ends the module with its words."""
-    code, out, error = module.run_command(list(command))
+    """Run a program, wherever it lies; a failure ends the module with its words."""
+    program = module.get_bin_path(command[0], required=True)
+    code, out, error = module.run_command([program, *command[1:]])
     if code != 0:
         module.fail_json(msg=f"{command[0]} failed: {(error or out).strip()}")
     return str(out)
@@ -79,6 +80,8 @@ def reserve(module: AnsibleModule) -> dict[str, Any]:
             f"give {wanted['path']} a file system of its own."
         )
         return {"changed": False, "warnings": [warning]}
+    if module.check_mode and module.get_bin_path("tune2fs") is None:  # its package comes in the same run
+        return {"changed": True, "mount": found["target"]}
     device = DEVICES / found["maj:min"]
     told = run(module, "tune2fs", "-l", str(device))
     block, reserved, total, owner = (
