@@ -22,7 +22,9 @@ from app.bot.answers.eta import Forecast
 from app.bot.answers.fence import Fence
 from app.bot.answers.pacing import Pacing
 from app.bot.answers.picture_sender import PictureSender
+from app.bot.answers.recovery import Recovery
 from app.bot.answers.status_board import StatusBoard
+from app.bot.answers.waiting import WaitingList
 from app.bot.dispatcher import make_dispatcher
 from app.bot.lanes import Lanes
 from app.bot.orders.cancellation import Cancellation
@@ -48,6 +50,7 @@ from app.bot.telegram import make_bot
 from app.bot.texts import Texts
 from app.core import logs, redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
+from app.core.epoch import Epoch, EpochClock, state_file
 from app.core.errors import ConfigurationError
 from app.core.events import EventReader
 from app.core.media import MediaStore
@@ -103,7 +106,8 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     menus = Menus(bot, texts, users, settings.admins)
     await menus.publish()
 
-    requests, conversations = RequestStore(redis), Conversations(redis)
+    epoch = Epoch(state_file(f"{settings.bot_name}.json"))
+    requests, conversations = RequestStore(redis, epoch), Conversations(redis, epoch)
     limiter = RateLimiter(cache_url, settings.rate_limit_max_requests, settings.rate_limit_window, **credentials)
     picture_limiter = RateLimiter(cache_url, PICTURES_MAX, PICTURES_WINDOW, name="pictures:", **credentials)
     updates, leftovers, answers = Lanes(UPDATES_AT_ONCE), Lanes(LEFTOVERS_AT_ONCE), Lanes(ANSWERS_AT_ONCE)
@@ -120,6 +124,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     media, results = MediaStore(settings.media_url), ResultCache(cache)
     pictures = PictureSender(bot, media)
     summaries = BatchSummaries(bot, redis, conversations, texts, settings.bot_name)
+    waiting = WaitingList(redis, state_file(f"{settings.bot_name}-waiting.json"))
     delivery = Delivery(
         bot=bot,
         rq=rq,
@@ -134,6 +139,18 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         texts=texts,
         sender=settings.bot_name,
         lanes=answers,
+        answered=waiting.answered,
+    )
+    recovery = Recovery(
+        bot=bot,
+        redis=redis,
+        clock=EpochClock(redis, epoch),
+        waiting=waiting,
+        requests=RequestStore(redis),
+        conversations=conversations,
+        alerts=alerts,
+        texts=texts,
+        name=settings.bot_name,
     )
     albums = Albums(redis)
     normaliser = Normaliser()
@@ -153,7 +170,9 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         rq=rq,
         requests=requests,
         settings=settings,
-        intake=Intake(bot, redis, rq, requests, conversations, limiter, results, status_board, settings, alerts),
+        intake=Intake(
+            bot, redis, rq, requests, conversations, limiter, results, status_board, settings, alerts, epoch
+        ),
         conversations=conversations,
         forecast=forecast,
         pictures=pictures,
@@ -172,6 +191,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         inbox.tend(),
         albums.run(),
         delivery.run(),
+        recovery.run(),
         status_board.run(),
         broadcaster.run(),
         receiving,

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from rq.queue import Queue
 
 from app.core import queues, request_scripts
+from app.core.epoch import NO_EPOCH, Epoch
 from app.core.requests import ImageRequest
 from app.core.result_cache import Result
 
@@ -68,8 +69,8 @@ class Admitted:
 class Admission:
     """Admits requests (the queue's Redis; a client with ``decode_responses``)."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._admit = redis.register_script(request_scripts.ADMIT)
+    def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
+        self._admit = epoch.guard(redis, request_scripts.ADMIT, allow_oom=False)
 
     async def admit(self, request: ImageRequest, limits: Limits = Limits(), known: Result | None = None) -> Admitted:
         """Record a request within limits; ``known``: its result, if there is one already.

@@ -21,6 +21,7 @@ class FailureReason(StrEnum):
     TIMED_OUT = "timed-out"
     OUTCOME_UNKNOWN = "outcome-unknown"
     INTERNAL = "internal"
+    RECORDS_LOST = "records-lost"
 
 
 class RequestFailedError(ImagebotError):

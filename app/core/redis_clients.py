@@ -39,7 +39,9 @@ _PASSING: Final = (
     NoPermissionError,
     ClusterDownError,  # a replica whose primary is away says MASTERDOWN, which is one
 )
-_PASSING_CODES: Final = ("MISCONF ", "BUSY ")
+BEHIND: Final = "BEHIND "
+"""Begins what a guarded script says while Redis knows less than it did (``app/core/epoch.py``)."""
+_PASSING_CODES: Final = ("MISCONF ", "BUSY ", BEHIND)
 """For these redis-py has no classes of their own: the disk is full; a script takes too long."""
 
 SOCKET_TIMEOUT = 15.0

@@ -120,10 +120,16 @@ def broadcast_decided(broadcast_id: str) -> str:
     return f"imagebot:broadcast:decided:{broadcast_id}"
 
 
-def alert(kind: str, day: str) -> str:
-    """Mark that the admins were told of something on a day (UTC, ``YYYY-MM-DD``)."""
-    return f"imagebot:alert:{kind}:{day}"
+def alert(kind: str, occasion: str) -> str:
+    """Mark that the admins were told of something, once for each occasion, such as a day (UTC, ``YYYY-MM-DD``)."""
+    return f"imagebot:alert:{kind}:{occasion}"
 
+
+EPOCH: Final = "imagebot:epoch"
+"""Hash of ``number`` and ``tick``, which only rise: how much Redis knows (see ``app/core/epoch.py``)."""
+
+RECOVERY: Final = "imagebot:epoch:recovery"
+"""Names the bot that sees to what Redis has lost; expires unless renewed."""
 
 OPEN_REQUESTS: Final = "imagebot:open-requests"
 """Sorted set of everybody's requests that have not ended, scored by when they were made (Unix s)."""
@@ -227,6 +233,7 @@ BOUNDS: Final = {
     INBOX: "updates that are not handled yet: none are received while Redis is full",
     ALBUMS: "albums that are not whole yet, for a second or two",
     COUNTERS: "a field for each counter",
+    EPOCH: "two numbers",
     PAUSED: "one, set by hand",
     latency("*"): "one for each endpoint, of so many run times",
     USERS: "an entry for each person",

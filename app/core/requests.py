@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 from redis.asyncio import Redis
 
 from app.core import queues, redis_keys, request_scripts
+from app.core.epoch import NO_EPOCH, Epoch
 from app.core.errors import FailureReason, ImagebotError
 from app.core.events import EventType
 from app.core.operations import Operation
@@ -138,6 +139,8 @@ class RequestRecord:
     payload: dict[str, Any] | None = None
     readable: bool = True
     """False: only whose it is, and where it stands, could be read."""
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The record as Redis holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +154,9 @@ class Lease:
 class RequestStore:
     """The requests' records in Redis (the queue's instance; a client with ``decode_responses``)."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
         self._redis = redis
-        self._advance = script(redis, request_scripts.ADVANCE)
+        self._advance = epoch.guard(redis, request_scripts.ADVANCE)
         self._sent = script(redis, request_scripts.SENT)
 
     async def load(self, request_id: str) -> RequestRecord | None:
@@ -328,4 +331,5 @@ def _whole(data: dict[str, str]) -> RequestRecord:
         model_failures=int(data.get("model_failures", 0)),
         deadline=float(data.get("deadline", 0)),
         payload=json.loads(data["payload"]) if data.get("payload") else None,
+        fields=data,
     )

@@ -5,6 +5,7 @@ import sys
 from random import SystemRandom
 
 from app.core import logs
+from app.core.epoch import Epoch, EpochClock, state_file
 from app.core.errors import ConfigurationError, RequestFailedError
 from app.core.media import MediaStore
 from app.core.pause import Pauses
@@ -27,6 +28,7 @@ from app.worker.settings import WorkerSettings
 from app.worker.submits import Submitter
 from app.worker.sweeper import Sweeper
 from app.worker.verifier import Verifier
+from app.worker.write_back import WriteBack
 
 
 def build(settings: WorkerSettings) -> ConcurrentWorker:
@@ -43,7 +45,8 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
     key = settings.fal_key.get_secret_value()
     random = SystemRandom()
     redis = queue_redis(settings)
-    store = RequestStore(redis)
+    epoch = Epoch(state_file(f"{settings.worker_name}.json"))
+    store = RequestStore(redis, epoch)
     fal = FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts)
     patience = Patience(RequestCap(redis, settings.fal_requests_per_second), settings.fal_retries, random)
     submitter = Submitter(
@@ -71,8 +74,9 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         request_deadline=settings.request_deadline,
         random=random,
     )
-    image_worker = ImageWorker(store=store, fal=fal, patience=patience, submitter=submitter, collector=collector)
     connection = rq_redis(settings)
+    write_back = WriteBack(EpochClock(redis, epoch), connection)
+    image_worker = ImageWorker(store, fal, patience, submitter, collector, write_back)
     return ConcurrentWorker(
         QUEUES,
         settings.worker_name,
@@ -87,7 +91,8 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         blameless=True,
         timed=False,
         on_failure=image_worker.fail,
-        chores=(Sweeper(redis, connection, store).run,),
+        chores=(Sweeper(redis, connection, store).run, write_back.run),
+        epoch=epoch,
     )
 
 

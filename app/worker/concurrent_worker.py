@@ -26,6 +26,7 @@ from rq.utils import now
 from rq.worker import WorkerStatus
 
 from app.core import sd_notify
+from app.core.epoch import NO_EPOCH, Epoch
 from app.core.redis_clients import REDIS_AWAY, check_cancelled, stay, until_answered
 from app.core.requests import LeaseLostError
 from app.worker import executions
@@ -91,6 +92,7 @@ class ConcurrentWorker(Bookkeeper):
         lease: float = LEASE,
         beat: float = BEAT,
         chores: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+        epoch: Epoch = NO_EPOCH,
     ) -> None:
         """``redis`` is a client that answers bytes, used from the event loop; ``connection`` is RQ's own.
 
@@ -109,7 +111,7 @@ class ConcurrentWorker(Bookkeeper):
         self._chores = chores
         self._blameless = blameless
         self._timed = timed
-        self._leases = Leases(redis, name, queues, lease, blameless=blameless)
+        self._leases = Leases(redis, name, queues, lease, blameless=blameless, epoch=epoch)
         self._name_claim = NameClaim(redis, name, lease)
         self._waits: dict[str, asyncio.Future[Any]] = {}  # by queue
         self._taken = 0

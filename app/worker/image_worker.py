@@ -5,10 +5,13 @@ with the request that fal already has, and with the picture that is already stor
 """
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+from redis.exceptions import RedisError
 
 from app.core.errors import FailureReason, RequestFailedError
 from app.core.redis_clients import stay, until_answered
@@ -19,6 +22,7 @@ from app.worker.executions import Ending
 from app.worker.fal_queue import FalQueue
 from app.worker.patience import Patience
 from app.worker.submits import Submitter, cancel_at_fal
+from app.worker.write_back import WriteBack
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class ImageWorker:
     patience: Patience
     submitter: Submitter
     collector: Collector
+    write_back: WriteBack
 
     async def make_image(self, request_id: str) -> dict[str, str]:
         """Bring a request to its end; return its last state, for RQ's result.
@@ -43,19 +48,29 @@ class ImageWorker:
             JobPostponedError: it can't go on now.
             RequestFailedError: it failed through no fault of the person's (RQ then lists the job as failed).
         """
-        lease = executions.current.get().lease
+        try:
+            return await self._make_image(request_id, executions.current.get().lease)
+        except asyncio.CancelledError:
+            if executions.current.get().ending is Ending.LOST:
+                stay()
+                with contextlib.suppress(RedisError):
+                    await self.write_back.write(request_id)
+            raise
+        finally:
+            self.write_back.forget(request_id)
+
+    async def _make_image(self, request_id: str, lease: Lease) -> dict[str, str]:
         try:
             record = await self._load(request_id)
             while not record.state.is_terminal:
-                await self._go_on(record, lease)
+                with contextlib.suppress(RequestEndedError):
+                    await self._go_on(record, lease)
                 record = await self._load(request_id)
         except RequestFailedError as failure:
             await self._fail(request_id, failure, lease)
             if failure.reason not in _REFUSALS:
                 raise
             return {"state": RequestState.FAILED, "reason": failure.reason}
-        except RequestEndedError:
-            record = await self._load(request_id)
         except asyncio.CancelledError:
             if executions.current.get().ending is Ending.STOP:
                 stay()
@@ -75,10 +90,13 @@ class ImageWorker:
 
     async def _load(self, request_id: str) -> RequestRecord:
         record = await until_answered(partial(self.store.load, request_id))
+        if record is None and await until_answered(partial(self.write_back.write, request_id)):
+            record = await until_answered(partial(self.store.load, request_id))
         if record is None:
             raise RequestFailedError(FailureReason.INTERNAL, "the request's record is gone")
         if not record.readable and not record.state.is_terminal:
             raise RequestFailedError(FailureReason.INTERNAL, "the request's record can't be read")
+        self.write_back.hold(record)
         return record
 
     async def _go_on(self, record: RequestRecord, lease: Lease) -> None:
@@ -89,6 +107,7 @@ class ImageWorker:
             await self.submitter.resolve(record, lease)
         elif record.state is RequestState.SUBMITTED and record.fal:
             await self.collector.collect(record, record.fal, lease)
+            self.write_back.forget(record.request.id)  # the model may have failed: it is read anew
         elif record.state is RequestState.STORED:
             await until_answered(lambda: self.store.done(record.request.id, lease))
         else:

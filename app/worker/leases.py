@@ -22,6 +22,7 @@ from rq.suspension import WORKERS_SUSPENDED
 from rq.utils import now, utcformat
 
 from app.core import pause, redis_keys
+from app.core.epoch import NO_EPOCH, Epoch
 from app.core.redis_clients import script
 from app.worker.lease_watch import LeaseWatch
 from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, KEYS, PUT_BACK
@@ -138,8 +139,12 @@ class Leases:
         *,
         blameless: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        epoch: Epoch = NO_EPOCH,
     ) -> None:
-        """``blameless``: a claimed job is not to blame for its worker's death until it says that it is at work."""
+        """``blameless``: a claimed job is not to blame for its worker's death until it says that it is at work.
+
+        ``epoch``: while Redis knows less than this nothing is claimed.
+        """
         self._redis = redis
         self._worker_name = worker_name
         self._queues = list(queues)
@@ -150,7 +155,7 @@ class Leases:
         self._registries = [StartedJobRegistry.key_template.format(name) for name in queues]
         self._executions = WORKER_EXECUTIONS_KEY_TEMPLATE.format(worker_name)
         self._watch = LeaseWatch(lease, clock)
-        self._claim = script(redis, _CLAIM)
+        self._claim = epoch.guard(redis, _CLAIM)
         self._renew = script(redis, _RENEW)
         self._put_back = script(redis, PUT_BACK)
 

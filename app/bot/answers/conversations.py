@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from app.bot.answers.fence import ClaimLostError, fenced
 from app.bot.tasks import end
 from app.core import redis_keys
+from app.core.epoch import NO_EPOCH, Epoch
 from app.core.redis_clients import script, until_answered
 
 TTL: Final = 7 * 24 * 3600
@@ -94,9 +95,9 @@ class Conversation:
 class Conversations:
     """The conversations in Redis (the queue's instance; a client with ``decode_responses``)."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
         self._redis = redis
-        self._claim, self._renewal = script(redis, _CLAIM), script(redis, _RENEW)
+        self._claim, self._renewal = epoch.guard(redis, _CLAIM), script(redis, _RENEW)
         self._place, self._sent = script(redis, _PLACE), script(redis, _SENT)
         self._set, self._failed = script(redis, _SET), script(redis, _FAILED)
 

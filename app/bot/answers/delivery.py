@@ -6,6 +6,7 @@ that turns it into the picture. The edit can be repeated after any crash without
 
 import asyncio
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -66,6 +67,8 @@ class Delivery:
     texts: Texts
     sender: str
     lanes: Lanes
+    answered: Callable[[Iterable[str]], None] = lambda _: None
+    """Hears of each request that is answered."""
     _in_hand: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -114,6 +117,7 @@ class Delivery:
                 async with self.conversations.hold(event.request_id, self.sender, attempt):
                     await self._answer(event.type, record, attempt)
                     await self.conversations.end(event.request_id)
+                self.answered([event.request_id])
             except ClaimLostError as error:
                 logger.warning("%s", error)
                 return False

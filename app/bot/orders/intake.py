@@ -22,6 +22,7 @@ from app.bot.texts import Voice
 from app.core import queues, redis_keys
 from app.core.admission import Admission, Limits, Verdict
 from app.core.endpoints import DEFAULT_ENDPOINTS, MICRO, cost
+from app.core.epoch import NO_EPOCH, Epoch
 from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import ImageRequest, RequestStore
@@ -89,6 +90,7 @@ class Intake:
     status_board: StatusBoard
     settings: BotSettings
     alerts: Alerts
+    epoch: Epoch = NO_EPOCH
 
     async def __call__(self, order: Order, origin: Origin, voice: Voice) -> bool:
         """Take an order, or say why not; return whether it was taken."""
@@ -160,7 +162,7 @@ class Intake:
             spend=round(settings.spend_max_per_day * MICRO),
             user_spend=round(settings.spend_max_per_user_per_day * MICRO),
         )
-        admission = Admission(self.redis)
+        admission = Admission(self.redis, self.epoch)
         try:
             await self.conversations.begin(request.id, origin.message_id)
             admitted = await admission.admit(request, limits, known)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -31,6 +31,8 @@ class Alert(StrEnum):
     """fal takes nothing more: its balance is exhausted."""
     UPDATE_ASIDE = "update-aside"
     """An update could not be handled, and was set aside."""
+    RECORDS_LOST = "records-lost"
+    """Redis came back with less than it had."""
 
 
 class Alerts:
@@ -43,20 +45,20 @@ class Alerts:
         self._texts = texts
         self._admins = sorted(admins)
 
-    async def tell(self, alert: Alert) -> None:
-        """Tell all admins, unless they were told of the same today (UTC)."""
-        key = redis_keys.alert(alert, time.strftime("%Y-%m-%d", time.gmtime()))
+    async def tell(self, alert: Alert, occasion: str = "", **variables: str | int) -> None:
+        """Tell all admins, unless they were told of the same occasion; without one, once a day (UTC)."""
+        key = redis_keys.alert(alert, occasion or time.strftime("%Y-%m-%d", time.gmtime()))
         if not await self._redis.set(key, 1, nx=True, ex=_TELLING):
             return
         logger.warning("alert: %s", alert)
-        reached = [await self._tell_one(admin, alert) for admin in self._admins]
+        reached = [await self._tell_one(admin, alert, variables) for admin in self._admins]
         if any(reached) or not reached:
             await self._redis.expire(key, _TOLD)
 
-    async def _tell_one(self, admin: int, alert: Alert) -> bool:
+    async def _tell_one(self, admin: int, alert: Alert, variables: Mapping[str, str | int]) -> bool:
         voice = Voice(self._texts, (await self._users.recall(admin)).locale)
         try:
-            await self._bot(SendMessage(chat_id=admin, text=voice(f"alert-{alert}")))
+            await self._bot(SendMessage(chat_id=admin, text=voice(f"alert-{alert}", **variables)))
         except (TelegramAPIError, ClientDecodeError) as error:
             logger.warning("admin %d could not be told of %s: %s", admin, alert, error)
             return False

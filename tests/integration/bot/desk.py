@@ -66,7 +66,7 @@ class Told(Alerts):
     def __init__(self) -> None:
         self.told: list[Alert] = []
 
-    async def tell(self, alert: Alert) -> None:
+    async def tell(self, alert: Alert, occasion: str = "", **variables: str | int) -> None:
         self.told.append(alert)
 
 

@@ -54,13 +54,15 @@ class BotProcess:
         self.settings = settings
         self._log = directory / "bot.log"
         self._credentials = directory / "credentials"
+        self._state = directory / "state"
         self.start()
 
     def start(self, **environment: str) -> None:
         """Start, without waiting for anything; ``environment`` comes on top for this start."""
         given = {f"{shipped.PREFIX}{name.upper()}": value for name, value in self.settings.items()}
         settings = shipped.environment("bot", self._credentials, given)
-        whole = {"PATH": os.environ["PATH"], **settings, **environment}
+        self._state.mkdir(exist_ok=True)
+        whole = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(self._state), **settings, **environment}
         self._log.touch()
         self._process = FORKS.Process(target=be_the_bot, args=(whole, self._log), daemon=True)
         self._process.start()

@@ -22,7 +22,7 @@ from app.core.media import MediaStore
 from app.core.redis_clients import queue_redis, rq_redis
 from app.core.requests import RequestStore
 from app.worker import __main__ as entry
-from app.worker import patience, submits, sweeper
+from app.worker import patience, submits, sweeper, write_back
 from app.worker.concurrent_worker import ConcurrentWorker
 from app.worker.executions import Running
 from app.worker.fal_queue import FalQueue
@@ -36,6 +36,7 @@ QUICKER = (
     (submits, "ABSENT_AFTER", 4.0),
     (patience, "DOUBT", 2.0),
     (patience, "BACKOFF_MAX", 0.5),
+    (write_back, "TICK_EVERY", 0.3),
     (sweeper, "SWEEP_EVERY", 0.5),
     (sweeper, "HEAL_AFTER", 3.0),
     (sweeper, "COMPARE_EVERY", 1.0),

@@ -144,18 +144,6 @@ def is_renewed(world: World, held: dict[str, float]) -> bool:
     return set(now) == set(held) and all(now[lease] > score for lease, score in held.items())
 
 
-def test_when_redis_has_lost_everything_a_worker_begins_anew(mortal_redis: RedisServer, mortal_world: World) -> None:
-    worker = mortal_world.worker().until_ready()
-    request_id = mortal_world.order("a fox [sim:latency=60]")
-    mortal_world.until_state(request_id, RequestState.SUBMITTED)
-    mortal_world.redis.flushall()
-    worker.until_logged(f"job {request_id}")  # lost, says the beat, or ended after its lease was lost
-    other = mortal_world.order()
-    mortal_world.until_ended([other])
-    mortal_world.assert_nothing_left()
-    assert worker.stop() == 0
-
-
 def test_leases_are_renewed_while_redis_memory_is_full(mortal_redis: RedisServer, mortal_world: World) -> None:
     mortal_world.worker().until_ready()
     request_id = mortal_world.order("a fox [sim:latency=60]")

@@ -148,7 +148,7 @@ class World:
         """See to it that one worker with these settings runs: the last test's, or a new one."""
         if self._resident == settings and self.workers[0].process.poll() is None:
             self.workers[0].forget()
-            records = ("rq:worker", "rq:scheduler", "rq:clean", "rq:queues")  # of the worker, not of jobs
+            records = ("rq:worker", "rq:scheduler", "rq:clean", "rq:queues", redis_keys.EPOCH)  # not of jobs
             if stale := [key for key in map(str, self.redis.keys("*")) if not key.startswith(records)]:
                 self.redis.delete(*stale)
             self.tell_fal("reset")
@@ -185,7 +185,7 @@ class World:
         request = ImageRequest(
             id=f"tg-{uuid.uuid4().hex[:10]}", user_id=7, chat_id=7, locale="en", queue=queue, **more
         )
-        assert self._with_redis(lambda redis: Admission(redis).admit(request))
+        assert self.with_redis(lambda redis: Admission(redis).admit(request))
         if enqueue:
             assert queues.enqueue(self.rq, request.id, queue)
         return request.id
@@ -205,9 +205,9 @@ class World:
         return bool(self._with_store(lambda store: store.cancel(request_id)))
 
     def _with_store(self, call: Callable[[RequestStore], Any]) -> Any:
-        return self._with_redis(lambda redis: call(RequestStore(redis)))
+        return self.with_redis(lambda redis: call(RequestStore(redis)))
 
-    def _with_redis(self, call: Callable[[AsyncRedis], Any]) -> Any:
+    def with_redis(self, call: Callable[[AsyncRedis], Any]) -> Any:
         async def run() -> Any:
             async with AsyncRedis.from_url(self.url, decode_responses=True) as redis:
                 return await call(redis)
@@ -256,7 +256,7 @@ class World:
 
     def pause(self) -> Pause:
         """The pause that stands."""
-        pause = self._with_redis(lambda redis: Pauses(redis).current())
+        pause = self.with_redis(lambda redis: Pauses(redis).current())
         assert isinstance(pause, Pause)
         return pause
 

@@ -49,6 +49,7 @@ failed-provider-down = The drawing service is having a hard time and did not man
 failed-out-of-money = The drawing service is paused for now. We are already on it, please come back a little later.
 failed-timed-out = This picture took too long and I had to give up. Please send it again.
 failed-outcome-unknown = The connection broke at the very moment I sent this off, and I can't tell what became of it. Please send it again.
+failed-records-lost = I have lost track of this request, and of what you asked. Sorry! Please send it again.
 failed-internal = Something broke on my side. Sorry! Please send it again.
 
 trouble = Something went wrong on my side. Sorry! Please try once more.
