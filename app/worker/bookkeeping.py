@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 WORKER_TTL: Final = 120
 """Seconds that RQ's record of a worker lives without a heartbeat (RQ adds 60)."""
+EARLY_STOP_LIFE: Final = 10.0
+"""Seconds for which a stop waits for its job: RQ calls a job started once it is claimed, a moment before it runs."""
 CRASHES_MAX: Final = 2
 """A job that this many workers died of is failed."""
 
@@ -74,6 +76,7 @@ class Bookkeeper(BaseWorker):
         )
         self._functions = functions
         self._running: dict[str, Running] = {}  # by execution id
+        self._early_stops: dict[str, float] = {}  # job id -> when it was told to stop, not running yet (monotonic, s)
 
     # -- the worker's own record ----------------------------------------------------------------------------------
 
@@ -205,11 +208,23 @@ class Bookkeeper(BaseWorker):
         """Handle a command. RQ's own ``stop-job`` knows of one job only."""
         payload = parse_payload(message)
         if payload.get("command") == "stop-job":
-            for running in list(self._running.values()):
-                if running.job.id == payload.get("job_id"):
-                    self.request_stop_execution(running.claim.execution_id)
+            job_id = str(payload.get("job_id"))
+            now = time.monotonic()
+            recent = {name: at for name, at in self._early_stops.items() if now - at < EARLY_STOP_LIFE}
+            self._early_stops = recent | {job_id: now}
+            self._stop_if_told(job_id)
             return
         super().handle_payload(message)
+
+    def _stop_if_told(self, job_id: str) -> None:
+        """Stop a job's executions here, if a command to stop it has come just now."""
+        told_at = self._early_stops.get(job_id, -EARLY_STOP_LIFE)
+        executions = [each for each in list(self._running.values()) if each.job.id == job_id and each.task]
+        if not executions or time.monotonic() - told_at >= EARLY_STOP_LIFE:
+            return
+        self._early_stops.pop(job_id, None)
+        for running in executions:
+            self.request_stop_execution(running.claim.execution_id)
 
     def request_stop_execution(self, execution_id: str) -> None:
         """Stop one execution; ignored if it is not at work here."""

@@ -350,6 +350,7 @@ class ConcurrentWorker(Bookkeeper):
         self.executions[claim.execution_id] = execution
         running.task = asyncio.create_task(self._run(running), name=f"job {claim.job_id}")
         running.task.add_done_callback(partial(self._ended, running))
+        self._stop_if_told(claim.job_id)
 
     def _ended(self, running: Running, task: "asyncio.Task[None]") -> None:
         self._running.pop(running.claim.execution_id, None)

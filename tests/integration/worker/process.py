@@ -87,6 +87,19 @@ def frozen_before(method: Callable[..., Any]) -> Callable[..., Any]:
     return late
 
 
+def late_to_tell(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a claim whose answer comes late, when it has claimed something."""
+
+    @wraps(method)
+    async def late(*args: Any, **kwargs: Any) -> Any:
+        state, claims = await method(*args, **kwargs)
+        if claims:
+            await asyncio.sleep(1)
+        return state, claims
+
+    return late
+
+
 # -- functions for tests of what RQ offers, on queues of their own --------------------------------------------------
 
 
@@ -174,6 +187,8 @@ def main() -> None:
         setattr(owner, name, kill_once_after(getattr(owner, name), Path(os.environ["TEST_KILL_MARK"])))
     if os.environ.get("TEST_FREEZE_AT_SUBMIT"):
         FalQueue.submit = frozen_before(FalQueue.submit)  # type: ignore[method-assign]  # a fault is put in
+    if os.environ.get("TEST_LATE_CLAIM"):
+        Leases.claim = late_to_tell(Leases.claim)  # type: ignore[method-assign]  # a fault is put in
     if os.environ.get("TEST_PLAIN"):
         logs.configure("INFO")
         plain_worker(WorkerSettings.load()).work()

@@ -147,6 +147,14 @@ def test_commands_work_after_garbage_and_after_many_jobs(served_rq: Rq) -> None:
     assert served_rq.until(job) == JobStatus.STOPPED
 
 
+def test_a_stop_that_comes_before_a_claimed_job_runs_stops_it(rq: Rq) -> None:
+    rq.worker(TEST_LATE_CLAIM="1").until_ready()
+    job = rq.enqueue(process.sleep, 5)
+    rq.until(job, JobStatus.STARTED)
+    send_stop_job_command(rq.redis, job.id, JSONSerializer)
+    assert rq.until(job) == JobStatus.STOPPED
+
+
 def test_a_callback_that_fails_fails_the_job(served_rq: Rq) -> None:
     jobs = [
         served_rq.enqueue(process.add, 1, 1, on_success=callback(process.fail_when_called_back)),
