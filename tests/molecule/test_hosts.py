@@ -121,6 +121,20 @@ def test_files_belong_to_whom_they_should(vps: Host, path: str, mode: str, owner
     assert vps.check_output(f"stat --format='%a %U:%G' {path}") == f"{mode} {owner}"
 
 
+@pytest.mark.parametrize(
+    ("user", "other"), [("imageworker", "imagebot"), ("imagebot", "imageworker"), ("nobody", "")]
+)
+def test_nobody_reads_what_another_s_unit_was_given(vps: Host, user: str, other: str) -> None:
+    units = [f"{each}@1.service" for each in ("imagebot", "imageworker") if each != user]
+    secrets = "/etc/imagebot/credentials/* " + " ".join(f"/run/credentials/{unit}/*" for unit in units)
+    state = f"/var/lib/{other or 'imagebot'}/*"
+    pids = " ".join(f"/proc/{properties(vps, unit, 'MainPID')['MainPID']}/environ" for unit in units)
+    files = vps.check_output(f"ls -d {secrets} {state} {pids}").split()  # as root, who sees them all
+    assert len(files) > 5
+    for path in files:
+        assert vps.run(f"runuser -u {user} -- cat {path}").rc != 0, f"{user} reads {path}"
+
+
 def test_secrets_show_nowhere(vps: Host, secrets: list[str]) -> None:
     everything = vps.check_output(
         "ps -eww -o args; journalctl --no-pager --quiet --output=cat; cat /etc/imagebot/*.env;"
