@@ -1,5 +1,7 @@
 """What site.yml leaves on the hosts."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +15,12 @@ SERVICES = [*WORKERS, "imagebot@1", "redis-server@queue", "redis-server@cache", 
 def properties(host: Host, unit: str, *names: str) -> dict[str, str]:
     shown = host.check_output(f"systemctl show {unit} --property={','.join(names)}")
     return dict(line.split("=", 1) for line in shown.splitlines())
+
+
+def versions(packages: list[dict[str, str]]) -> set[str]:
+    """Return names and versions, but only the names of what comes with Python itself."""
+    names = {re.sub(r"[-_.]+", "-", each["name"]).lower(): each["version"] for each in packages}
+    return {name if name in ("pip", "setuptools") else f"{name} {version}" for name, version in names.items()}
 
 
 def operator(host: Host, port: int, command: str) -> str:
@@ -133,6 +141,14 @@ def test_nobody_reads_what_another_s_unit_was_given(vps: Host, user: str, other:
     assert len(files) > 5
     for path in files:
         assert vps.run(f"runuser -u {user} -- cat {path}").rc != 0, f"{user} reads {path}"
+
+
+def test_a_release_s_bill_of_materials_names_what_is_installed(vps: Host) -> None:
+    release = vps.check_output("basename $(readlink -f /opt/imagebot/current)")
+    bill = json.loads(vps.check_output(f"cat /opt/imagebot/archives/{release}.cdx.json"))
+    installed = json.loads(vps.check_output("/opt/imagebot/current/venv/bin/python -m pip list --format=json"))
+    assert bill["bomFormat"] == "CycloneDX"
+    assert versions(installed) - {"pip", "setuptools"} <= versions(bill["components"])
 
 
 def test_secrets_show_nowhere(vps: Host, secrets: list[str]) -> None:

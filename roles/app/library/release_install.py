@@ -75,7 +75,7 @@ class Releases:
         releases.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         kept = [self.release, *releases[: keep - 1]]
         venvs = {self.venv.name} | {(path / "venv").readlink().name for path in kept if (path / "venv").is_symlink()}
-        archives = {f"{path.name}.tar" for path in kept}
+        archives = {f"{path.name}.{kind}" for path in kept for kind in ("tar", "cdx.json")}
         return [
             *releases[keep - 1 :],
             *(self.root / "releases").glob(".*"),  # what an interrupted installation left
