@@ -21,17 +21,17 @@ WHOLE = "redis.call('SET', KEYS[1], ARGV[1]) redis.call('SET', KEYS[2], ARGV[1])
 
 
 class Instance:
-    """A queue whose files lie in a directory of the test's."""
+    """A queue (or cache) whose files lie in a directory of the test's."""
 
-    def __init__(self, root: Path, written: Path) -> None:
-        self._written = written
+    def __init__(self, root: Path, written: Path, name: str = "queue") -> None:
+        self._written, self._name = written, name
         text = render("redis", "check-data.j2")
         for place in ("/var/lib/imagebot-redis", "/var/lib/redis"):
             assert place in text
             (root / place.lstrip("/")).mkdir(parents=True)
             text = text.replace(place, str(root / place.lstrip("/")))
-        self.marker = root / "var/lib/imagebot-redis/queue"
-        self.data = root / "var/lib/redis/queue"
+        self.marker = root / "var/lib/imagebot-redis" / name
+        self.data = root / "var/lib/redis" / name
         self.files = self.data / "appendonlydir"
         self.manifest = self.files / "appendonly.aof.manifest"
         self.script = root / "check-data"
@@ -39,7 +39,7 @@ class Instance:
 
     def run(self, moment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, str(self.script), "queue", moment], capture_output=True, text=True, check=False
+            [sys.executable, str(self.script), self._name, moment], capture_output=True, text=True, check=False
         )
 
     def refused(self) -> tuple[str, str]:
@@ -94,6 +94,11 @@ def queue(tmp_path: Path, written: Path) -> Instance:
     return Instance(tmp_path, written)
 
 
+@pytest.fixture
+def cache(tmp_path: Path, written: Path) -> Instance:
+    return Instance(tmp_path, written, "cache")
+
+
 def test_the_first_start_needs_no_data(queue: Instance) -> None:
     assert queue.run("before").returncode == 0
 
@@ -135,6 +140,20 @@ def test_wherever_the_file_is_cut_whole_transactions_stay_and_the_loss_is_told(q
     assert queue.keys() == {"old": "1", "a": "2", "b": "2"}
 
 
+@pytest.mark.parametrize("cut", [0, 9])
+def test_room_for_a_write_whose_bytes_a_power_cut_has_taken_is_dropped(queue: Instance, cut: int) -> None:
+    queue.has_run()
+    whole = queue.incr.read_bytes()
+    start = whole.rindex(b"*1\r\n$5\r\nMULTI")
+    kept = whole[: start + cut]
+    queue.incr.write_bytes(kept + bytes(4096))
+    passed = queue.run("before")
+    assert passed.returncode == 0, passed.stderr
+    assert f"its last {4096 + cut} of {len(kept) + 4096} bytes are dropped" in passed.stdout
+    assert queue.incr.read_bytes() == whole[:start]
+    assert queue.keys() == {"old": "1", "a": "2", "b": "2"}
+
+
 def overwrite(file: Path, at: int, content: bytes) -> None:
     with file.open("r+b") as stream:
         stream.seek(at)
@@ -160,12 +179,13 @@ def longer_than_the_file(queue: Instance) -> None:
     "damage",
     [
         lambda queue: append(queue.incr, b"garbage\n" * 10),
-        lambda queue: append(queue.incr, bytes(4096)),
+        lambda queue: append(queue.incr, bytes(4096) + b"*2\r\n"),
+        lambda queue: append(queue.incr, bytes(2 << 20)),
         lambda queue: append(queue.incr, b"*2\r\n$3\r\nGET\r\n$1\r\na!!*2"),
         in_the_middle,
         longer_than_the_file,
     ],
-    ids=["garbage", "zeros", "in a command", "in the middle", "a length"],
+    ids=["garbage", "zeros in between", "too many zeros", "in a command", "in the middle", "a length"],
 )
 def test_damage_is_refused_untouched_until_somebody_drops_it(
     queue: Instance, damage: Callable[[Instance], None]
@@ -179,6 +199,16 @@ def test_damage_is_refused_untouched_until_somebody_drops_it(
     assert queue.incr.read_bytes() == before
     queue.cure(cure)
     assert queue.keys()["old"] == "1"
+
+
+@pytest.mark.parametrize("damage", [b"garbage\n" * 10, bytes(2 << 20), bytes(4096) + b"*2\r\n"])
+def test_the_cache_starts_without_what_follows_damage_and_says_so(cache: Instance, damage: bytes) -> None:
+    cache.has_run()
+    append(cache.incr, damage)
+    passed = cache.run("before")
+    assert passed.returncode == 0, passed.stderr
+    assert f"its last {len(damage)} of " in passed.stdout
+    assert cache.keys() == {"old": "1", "a": "3", "b": "3"}
 
 
 def test_a_newer_redis_files_are_refused_and_left_alone(queue: Instance) -> None:
