@@ -15,10 +15,10 @@ IDLE, WITHIN = 0.1, 2.0
 async def entry(redis: Redis) -> str:
     """An entry that the consumer `first` has, and leaves alone."""
     await redis.xgroup_create(STREAM, GROUP, "0", mkstream=True)
-    entry: str = await redis.xadd(STREAM, {"a": "1"})
+    added = str(await redis.xadd(STREAM, {"a": "1"}))
     await redis.xreadgroup(GROUP, "first", {STREAM: ">"})
     await asyncio.sleep(2 * IDLE)
-    return entry
+    return added
 
 
 async def now(redis: Redis) -> float:
