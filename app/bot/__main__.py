@@ -99,7 +99,6 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     bot = make_bot(settings)
     stack.push_async_callback(bot.session.close)
     await _wait_for("Redis (queue)", redis.ping)
-    await _wait_for("Redis (cache)", cache.ping)
     await _wait_for("Telegram", partial(_greet, bot))
     texts = Texts()
     users = Users(redis)

@@ -1,11 +1,16 @@
 """How many requests one person may send: a sliding window in Redis, shared by all instances of the bot."""
 
+import logging
 import time
 from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+
+from app.core.redis_clients import REDIS_AWAY
+
+log = logging.getLogger(__name__)
 
 RATE_LIMIT_WINDOW = 60
 """Seconds of the window."""
@@ -33,9 +38,17 @@ class RateLimiter:
         self._name = name
 
     async def hit(self, user_id: int) -> float:
-        """Count a request; return 0 if it is allowed, else the seconds until the next one will be."""
+        """Count a request; return 0 if it is allowed, else the seconds until the next one will be.
+
+        While Redis is away all are allowed: how many requests a person may have open, and what they may cost, is
+        limited elsewhere.
+        """
         counted = f"{self._name}{user_id}"
-        if await self._limiter.hit(self._limit, counted):
+        try:
+            if await self._limiter.hit(self._limit, counted):
+                return 0.0
+            stats = await self._limiter.get_window_stats(self._limit, counted)
+        except REDIS_AWAY as error:
+            log.warning("nobody's requests are counted for now: %s: %s", type(error).__name__, error)
             return 0.0
-        stats = await self._limiter.get_window_stats(self._limit, counted)
         return max(1.0, stats.reset_time - time.time())

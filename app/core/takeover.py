@@ -30,7 +30,8 @@ class TakeOver:
     async def take(self, idle: float, answered: float, within: float, count: int = 100) -> list[Entry]:
         """Return entries that were idle for ``idle`` seconds, now this consumer's.
 
-        Nothing if Redis runs this later than ``within`` seconds after ``answered``, its own time (s) at its last answer.
+        Nothing if Redis runs this later than ``within`` seconds after ``answered``, its own time (s) when it last
+        answered.
         """
         arguments: list[str | int | float] = [self._group, self._consumer, int(idle * 1000), count, answered, within]
         entries: Any = await self._script(keys=[self._stream], args=arguments)

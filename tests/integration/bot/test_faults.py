@@ -50,6 +50,22 @@ def test_services_that_are_away_at_start_are_waited_for(own_scene: Scene) -> Non
     person.waits_for_text("On it!")
 
 
+def test_without_its_cache_the_bot_starts_takes_requests_and_delivers(own_scene: Scene) -> None:
+    own_scene.bot.until_logged("receiving updates")
+    own_scene.bot.kill()
+    own_scene.cache.stop()
+    try:
+        own_scene.bot.start()
+        own_scene.bot.until_logged("receiving updates", times=2)
+        person = own_scene.person()
+        person.say("a fox")
+        own_scene.worker.draw(own_scene.worker.waits_for_request(person), picture())
+        person.waits_for_pictures(1)
+        assert "nobody's requests are counted for now" in own_scene.bot.log()
+    finally:
+        own_scene.cache.start()
+
+
 def test_what_was_said_while_redis_was_away_is_answered_when_it_is_back(own_scene: Scene) -> None:
     own_scene.bot.until_logged("receiving updates")
     own_scene.queue.stop()
