@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.roles import value
 from tests.unit.roles.modules import call, load
 
 GROUP = grp.getgrgid(1).gr_name
@@ -100,3 +101,8 @@ def test_another_kind_of_file_system_is_left_alone_with_a_warning(disk: Disk) ->
     assert not told["changed"]
     assert "/ is xfs" in str(told["warnings"])
     assert disk.remounts() == []
+
+
+def test_the_room_follows_the_queue_s_memory_however_it_is_given() -> None:
+    sizes = [value("redis", "redis_queue_disk_mb", redis_queue_maxmemory_mb=size) for size in (128, "128")]
+    assert sizes == [512, 512]
