@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration lab molecule bench faults up down lab-ssh lab-down lock clean
+.PHONY: help demo test lint unit integration lab molecule bench faults mutants up down lab-ssh lab-down lock clean
 
 # Options: TARGET=local (demo without a VPS), TARGET=vps (faults on one), DISTRIBUTION=bookworm (the lab's Debian),
 # VPS=no (tests without VPSs), CMD='...' (for lab-ssh).
@@ -76,6 +76,9 @@ ifeq ($(TARGET),vps)
 else
 	$(PYTHON) -m tests.faults
 endif
+
+mutants: $(READY) ## Put 36 bugs in, one at a time: the tests named for each must fail (15 minutes)
+	$(PYTHON) -m tests.mutants $(WORDS)
 
 up: $(READY) ## The stack without systemd, for development
 	@$(PYTHON) -m tests.stack up

@@ -278,6 +278,16 @@ async def test_one_of_a_batch_takes_the_place_only_if_nobody_else_can(office: Of
 # -- what remains ---------------------------------------------------------------------------------------------------
 
 
+async def test_a_record_without_a_result_is_kept_for_a_while(office: Office) -> None:
+    for name in "abc":
+        await office.admit(name, user_id=ord(name))
+    await office.store.cancel("a")
+    await office.store.fail("b", FailureReason.INTERNAL)
+    kept = [await office.redis.ttl(redis_keys.request(name)) for name in "abc"]
+    assert kept[2] == -1  # open
+    assert all(request_scripts.ENDED_TTL / 2 < seconds <= request_scripts.ENDED_TTL for seconds in kept[:2])
+
+
 async def test_a_batch_counts_how_its_requests_end(office: Office) -> None:
     await office.admit("b-1", batch="b")
     await office.admit("b-2", batch="b")

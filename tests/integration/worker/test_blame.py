@@ -51,3 +51,4 @@ def test_a_picture_that_two_workers_died_of_is_given_up(world: World) -> None:
     world.until_ended([request])
     assert world.record(request).state is RequestState.FAILED
     assert world.record(request).reason is FailureReason.INTERNAL
+    wait_until(lambda: world.counts()["cancels"] == 1, "fal is told")

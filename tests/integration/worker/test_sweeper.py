@@ -1,5 +1,7 @@
 """What a bug or a hand left behind is healed, and counted; what crashes leave behind needs no healing."""
 
+import time
+
 import pytest
 from rq.job import JobStatus
 
@@ -60,6 +62,30 @@ def test_a_job_that_rq_takes_for_ended_goes_on_with_the_request_that_fal_has(wor
     world.until_ended([request])
     assert world.events(request) == ["started", "done"]
     assert world.counts()["submits"] == 1
+
+
+def test_what_is_in_a_lease_or_a_schedule_is_nobody_s_to_heal(world: World) -> None:
+    running = world.order(SLOW)
+    world.worker()
+    world.until_state(running, RequestState.SUBMITTED)
+    scheduled = world.order(enqueue=False)
+    world.redis.zadd(f"rq:scheduled:{queues.QUEUE}", {scheduled: time.time() + 3600})
+    lost = world.order(enqueue=False)  # when it is healed the others would have been, too
+    world.until_state(lost, RequestState.DONE)
+    assert healed(world) == {REQUEUED: 1}
+    assert world.state(running) is RequestState.SUBMITTED
+    assert world.state(scheduled) is RequestState.QUEUED
+
+
+def test_what_is_not_in_its_queue_yet_is_not_healed_at_first_sight(world: World) -> None:
+    """The bot is just between its record and its job."""
+    world.worker(TEST_HEAL_AFTER="3600")
+    request = world.order(enqueue=False)
+    wait_until(lambda: world.redis.zcard(redis_keys.SUSPECTS) == 1, "a sweep has seen it")
+    assert queues.enqueue(world.rq, request)
+    world.until_ended([request])
+    world.assert_each_done_once([request])
+    assert healed(world) == {}
 
 
 def test_what_is_not_healed_by_that_is_ended_with_a_sentence(world: World) -> None:

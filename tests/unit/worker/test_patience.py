@@ -65,7 +65,9 @@ async def test_the_last_failure_is_raised(slept: list[float]) -> None:
 
 
 async def test_what_is_insisted_on_is_repeated_past_the_retries_with_bounded_waits(slept: list[float]) -> None:
-    assert await patience(Cap(), retries=2).insist(Call(2000), Deadline(3600)) == "answer"
+    cap = Cap()
+    assert await patience(cap, retries=2).insist(Call(2000), Deadline(3600)) == "answer"
+    assert cap.turns == 2001
     assert len(slept) == 2000
     assert max(slept) <= BACKOFF_MAX * 1.25
 
