@@ -36,6 +36,7 @@ from app.bot.outage import Outage
 from app.bot.people.alerts import Alerts
 from app.bot.people.broadcast import Broadcaster, Broadcasts
 from app.bot.people.commands import Menus
+from app.bot.people.pause_alerts import PauseAlerts
 from app.bot.people.users import Users
 from app.bot.receiving.albums import Albums
 from app.bot.receiving.aside import TellOfAside
@@ -54,6 +55,7 @@ from app.core.epoch import Epoch, EpochClock, state_file
 from app.core.errors import ConfigurationError
 from app.core.events import EventReader
 from app.core.media import MediaStore
+from app.core.pause import Pauses
 from app.core.rate_limit import RateLimiter
 from app.core.redis_clients import CONNECTIONS_MAX, SOCKET_TIMEOUT, queue_redis, rq_redis
 from app.core.requests import RequestStore
@@ -134,7 +136,6 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         pictures=pictures,
         status_board=status_board,
         summaries=summaries,
-        alerts=alerts,
         texts=texts,
         sender=settings.bot_name,
         lanes=answers,
@@ -191,6 +192,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         albums.run(),
         delivery.run(),
         recovery.run(),
+        PauseAlerts(redis, Pauses(redis), alerts).run(),
         status_board.run(),
         broadcaster.run(),
         receiving,

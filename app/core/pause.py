@@ -9,7 +9,7 @@ import json
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, cast
 
 from redis.asyncio import Redis
 
@@ -39,6 +39,17 @@ class Pause:
     kind: PauseKind
     reason: str
     since: int
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Pause | None":
+        """Return the pause that ``imagebot:paused`` tells of. A text of no known form is a reason."""
+        if text is None:
+            return None
+        try:
+            data = json.loads(text)
+            return cls(PauseKind(data["kind"]), str(data["reason"]), int(data["since"]))
+        except (ValueError, KeyError, TypeError):
+            return cls(PauseKind.ACCOUNT, plain_words(str(text)), 0)
 
 
 # KEYS: the pause. ARGV: kind, reason, time to live s. Trouble with the account outranks an outage; an incident keeps
@@ -71,15 +82,8 @@ class Pauses:
         return bool(await self._redis.delete(redis_keys.PAUSED))
 
     async def current(self) -> Pause | None:
-        """Return the pause that stands, if any. One of which only the name is known has no reason."""
-        text = await self._redis.get(redis_keys.PAUSED)
-        if text is None:
-            return None
-        try:
-            data = json.loads(text)
-            return Pause(PauseKind(data["kind"]), str(data["reason"]), int(data["since"]))
-        except (ValueError, KeyError, TypeError):
-            return Pause(PauseKind.ACCOUNT, plain_words(str(text)), 0)
+        """Return the pause that stands, if any."""
+        return Pause.parse(cast(str | None, await self._redis.get(redis_keys.PAUSED)))
 
 
 def plain_words(text: str) -> str:

@@ -10,6 +10,9 @@ EVENTS_GROUP: Final = "bot"
 PAUSED: Final = "imagebot:paused"
 """Set (with a time to live) while nothing is to be submitted; tells why (see ``app/core/pause.py``)."""
 
+PAUSE_TOLD: Final = "imagebot:paused:told"
+"""Set (with a time to live) while the admins know of a pause, and not yet of its end; since when it stands."""
+
 FAL_REQUEST_CAP: Final = "imagebot:fal:request-cap"
 """State of the cap on requests a second to fal, shared by all workers."""
 

@@ -28,7 +28,6 @@ from app.bot.answers.picture_sender import Frame, PictureSender
 from app.bot.answers.status_board import StatusBoard
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
-from app.bot.people.alerts import Alert, Alerts
 from app.bot.telegram import is_gone, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import queues
@@ -63,7 +62,6 @@ class Delivery:
     pictures: PictureSender
     status_board: StatusBoard
     summaries: BatchSummaries
-    alerts: Alerts
     texts: Texts
     sender: str
     lanes: Lanes
@@ -190,9 +188,7 @@ class Delivery:
         return cached.file_ids if cached and cached.media == record.media else ()
 
     async def _say_failure(self, record: RequestRecord, conversation: Conversation, reason: FailureReason) -> None:
-        """Say why there is no picture, and which one, if it is one of many; admins hear of what they must mend."""
-        if reason is FailureReason.OUT_OF_MONEY:
-            await self.alerts.tell(Alert.OUT_OF_MONEY)
+        """Say why there is no picture, and which one, if it is one of many."""
         voice, request = Voice(self.texts, record.request.locale), record.request
         text = voice(f"failed-{reason}")
         if request.batch:

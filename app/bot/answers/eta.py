@@ -13,6 +13,7 @@ from rq import Queue
 from app.bot.texts import Voice
 from app.core import redis_keys
 from app.core.operations import Operation
+from app.core.pause import Pause
 from app.core.queues import QUEUES
 from app.core.requests import RequestRecord, RequestState
 
@@ -52,14 +53,14 @@ class Outlook:
     """The queues at one moment.
 
     ``places``: from 1, in the order in which workers will take them; ``running`` of ``slots`` requests are at work;
-    ``run_times``: seconds that an operation takes, where that is known; ``paused``: nothing is taken for now.
+    ``run_times``: seconds that an operation takes, where that is known; ``pause``: why nothing is taken for now.
     """
 
     places: Mapping[str, int]
     running: int
     slots: int
     run_times: Mapping[Operation, float]
-    paused: bool = False
+    pause: Pause | None = None
 
     def place(self, standing: Standing) -> int | None:
         """Return a request's place, or None if it waits no more. One that joined another stands where that does."""
@@ -72,7 +73,7 @@ class Outlook:
         """
         run_time = self.run_times.get(standing.operation)
         place = self.place(standing)
-        if run_time is None or place is None or self.paused:
+        if run_time is None or place is None or self.pause:
             return None
         ahead = max(0, place - max(0, self.slots - self.running))
         return run_time * (1 + ahead / self.slots)
@@ -103,7 +104,7 @@ class Forecast:
                 pipeline.zcard(redis_keys.leases(queue))
             for endpoint in used:
                 pipeline.lrange(redis_keys.latency(endpoint), 0, RUN_TIMES - 1)
-            pipeline.exists(redis_keys.PAUSED)
+            pipeline.get(redis_keys.PAUSED)
             answers: list[Any] = await pipeline.execute()
         split = 2 * len(QUEUES)
         waiting = [request_id for ids in answers[0:split:2] for request_id in ids]
@@ -117,7 +118,7 @@ class Forecast:
                 for operation, endpoint in self._endpoints.items()
                 if (run_time := run_times[endpoint]) is not None
             },
-            paused=bool(answers[-1]),
+            pause=Pause.parse(answers[-1]),
         )
         self._last = (time.monotonic(), outlook)
         return outlook
@@ -130,6 +131,8 @@ def describe(standing: Standing, outlook: Outlook, voice: Voice, now: float) -> 
         if elapsed == 0:
             return voice("status-drawing")
         return voice("status-drawing-since", elapsed=_duration(elapsed, voice))
+    if outlook.pause:
+        return voice(f"status-paused-{outlook.pause.kind}")
     place = outlook.place(standing)
     if place is None:
         return voice("status-next")

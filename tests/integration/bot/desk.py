@@ -74,7 +74,7 @@ class Desk:
     """A delivery with its surroundings."""
 
     def __init__(self, redis: Redis, cache: Redis, rq: BlockingRedis, directory: Path) -> None:
-        self.bot, self.board, self.alerts = MockBot(), Board(), Told()
+        self.bot, self.board = MockBot(), Board()
         self.bot.session.middleware(Fence())
         self.redis, self.directory = redis, directory
         self.requests, self.ledger, self.cache = RequestStore(redis), Conversations(redis), ResultCache(cache)
@@ -86,7 +86,7 @@ class Desk:
             bot=self.bot, rq=rq, reader=EventReader(self.redis, name), requests=self.requests,
             conversations=self.ledger, cache=self.cache, pictures=PictureSender(self.bot, self.media),
             status_board=self.board, summaries=BatchSummaries(self.bot, self.redis, self.ledger, Texts(), name),
-            alerts=self.alerts, texts=Texts(), sender=name, lanes=Lanes(5),
+            texts=Texts(), sender=name, lanes=Lanes(5),
         )  # fmt: skip
 
     async def ask(self, wish: ImageRequest, known: Result | None = None) -> None:

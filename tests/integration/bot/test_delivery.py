@@ -19,7 +19,6 @@ from redis.asyncio import Redis
 
 from app.bot.answers.delivery import ATTEMPTS
 from app.bot.answers.keyboards import result_keyboard
-from app.bot.people.alerts import Alert
 from app.bot.tasks import end
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
@@ -241,13 +240,6 @@ async def test_a_failure_is_told_with_its_reason(desk: Desk) -> None:
     assert await desk.delivery.handle(FAILED)
     [said] = desk.sent()
     assert "not allowed to draw" in said.text
-    assert desk.alerts.told == []
-
-
-async def test_admins_hear_that_the_money_is_out(desk: Desk) -> None:
-    await desk.requests.fail("u1", FailureReason.OUT_OF_MONEY)
-    await desk.delivery.handle(FAILED)
-    assert desk.alerts.told == [Alert.OUT_OF_MONEY]
 
 
 async def test_a_cancellation_is_confirmed(desk: Desk) -> None:

@@ -106,7 +106,7 @@ async def test_all_admins_hear_once_a_day_in_their_language(users: Users, redis:
     assert [method.chat_id for method in said] == list(ADMINS)
     assert "spending limit" in said[0].text
     assert "предел расходов" in said[1].text
-    await alerts.tell(Alert.OUT_OF_MONEY)
+    await alerts.tell(Alert.RESUMED)
     assert len(bot.requests.all) == 4
 
 

@@ -1,4 +1,4 @@
-"""Money: the day's limit, and an account at fal that is used up."""
+"""Money: the day's limit."""
 
 from app.core.errors import FailureReason
 from tests.integration.bot.conftest import Scene
@@ -29,13 +29,3 @@ def test_a_day_s_money_that_is_spent_is_told_to_people_and_once_to_those_who_run
     first.waits_for_text("not allowed to draw")
     others[0].say("an owl")
     own_scene.worker.waits_for_request(others[0])
-
-
-def test_an_account_that_is_used_up_is_told_once_to_those_who_run_the_bot(own_scene: Scene) -> None:
-    admin, people = _admin(own_scene), [own_scene.person() for _ in range(2)]
-    for person in people:
-        person.say("a fox" if person is people[0] else "a hare")
-        own_scene.worker.fail(own_scene.worker.waits_for_request(person), FailureReason.OUT_OF_MONEY)
-        person.waits_for_text("paused for now")
-    admin.waits_for_text("balance of the account is used up")
-    assert len(admin.texts()) == 2  # the greeting, and this

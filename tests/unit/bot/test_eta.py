@@ -5,8 +5,10 @@ import pytest
 from app.bot.answers.eta import Outlook, Standing, describe
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation
+from app.core.pause import Pause, PauseKind
 from app.core.requests import RequestState
 
+PAUSE = Pause(PauseKind.PROVIDER_DOWN, "Bad gateway", 1000)
 EN, RU = Voice(Texts(), "en"), Voice(Texts(), "ru")
 
 
@@ -21,7 +23,7 @@ def drawn(started_at: float | None) -> Standing:
 def outlook(waiting: int = 0, running: int = 0, run_time: float | None = 20.0, *, paused: bool = False) -> Outlook:
     places = {f"u{place}": place for place in range(1, waiting + 1)}
     run_times = {} if run_time is None else {Operation.CREATE: run_time}
-    return Outlook(places, running, slots=10, run_times=run_times, paused=paused)
+    return Outlook(places, running, slots=10, run_times=run_times, pause=PAUSE if paused else None)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,20 @@ def test_the_time_to_go_follows_from_place_run_time_and_slots(place: int, runnin
 def test_nothing_is_foretold_without_run_times_or_while_nothing_is_taken() -> None:
     assert outlook(waiting=1, run_time=None).seconds_left(waiting("u1")) is None
     assert outlook(waiting=1, paused=True).seconds_left(waiting("u1")) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "english", "russian"),
+    [
+        (PauseKind.ACCOUNT, "The drawing service is paused for now.", "Рисование пока приостановлено."),
+        (PauseKind.PROVIDER_DOWN, "does not answer just now. Your place is kept", "сейчас не отвечает."),
+    ],
+)
+def test_who_waits_is_told_why_nothing_moves(kind: PauseKind, english: str, russian: str) -> None:
+    paused = Outlook({"u1": 1}, 0, slots=10, run_times={}, pause=Pause(kind, "User is locked", 1000))
+    assert english in describe(waiting("u1"), paused, EN, 1020.0)
+    assert russian in describe(waiting("u1"), paused, RU, 1020.0)
+    assert describe(drawn(1000.0), paused, EN, 1016.0) == "Drawing… 15 s"  # fal has it
 
 
 def test_a_request_that_joined_another_stands_where_that_does() -> None:

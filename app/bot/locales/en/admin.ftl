@@ -48,5 +48,7 @@ broadcast-done = Done: { $sent } of { $total } got it, { $gone } have left, { $f
 
 alert-spend-cap = Today's spending limit is reached: nothing more is drawn until midnight UTC, and people are told so. The limit is spend_max_per_day.
 alert-records-lost = Redis came back with less than it had. { $kept } requests go on; { $lost } were lost, and their people were told. Bans, VIPs, history and spending may be older than they were: look at Redis' journal, and at its disk.
-alert-out-of-money = fal.ai takes no more requests: the balance of the account is used up. People are told that drawing is paused.
+alert-account-refused = fal.ai takes no requests; it says: “{ $reason }”. Every request is kept, and people are told that drawing is paused. I try one every 15 s and go on by myself; look at the account's balance, key and state.
+alert-provider-down = fal.ai has not answered as it should for two minutes (“{ $reason }”). Every request is kept; I try one every 15 s and go on by myself.
+alert-resumed = The pause is over: requests are handed to fal.ai again.
 alert-update-aside = I could not handle an update and have set it aside (more may follow today). Look at it with: redis-cli XREVRANGE imagebot:inbox:aside + - COUNT 10
