@@ -104,6 +104,7 @@ class ChildProcesses:
             stdout=asyncio.subprocess.PIPE,
             env={name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
             limit=1 << 20,
+            preexec_fn=_ignore_stops,
         )
 
     async def _exchange(self, process: asyncio.subprocess.Process, data: bytes) -> Answer:
@@ -129,12 +130,16 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
+def _ignore_stops() -> None:
+    """Let a child, from its first moment on, outlast what systemd sends to all of a unit: its work is finished."""
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, signal.SIG_IGN)
+
+
 def serve(work: Callable[[bytes], Answer]) -> None:
     """Be the child: answer until standard input ends. ``sys.argv[1]`` is the limit of the address space in bytes."""
     resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for stop in (signal.SIGTERM, signal.SIGINT):  # systemd sends them to all of a unit: work that began is finished
-        signal.signal(stop, signal.SIG_IGN)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library's chatter is no answer
     while lengths := source.read(_LENGTHS.size):

@@ -102,3 +102,9 @@ async def test_closing_ends_a_child_at_work() -> None:
     with pytest.raises(ChildFailedError, match="died"):
         await sleeping
     assert not lives(header["pid"])
+
+
+async def test_a_child_that_is_told_to_stop_while_it_starts_does_the_work_that_began() -> None:
+    pool = ChildProcesses("tests.unit.core.slow_child", size=1, seconds=30, memory=512 << 20, answer_max=1000)
+    assert await pool(b"abc") == ({}, b"cba")
+    await pool.aclose()
