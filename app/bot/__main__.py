@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from aiogram import Bot
@@ -32,6 +33,7 @@ from app.bot.orders.dialogues import dialogue_storage
 from app.bot.orders.intake import Intake
 from app.bot.orders.normaliser import Normaliser
 from app.bot.orders.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
+from app.bot.orders.room import Room
 from app.bot.outage import Outage
 from app.bot.people.alerts import Alerts
 from app.bot.people.broadcast import Broadcaster, Broadcasts
@@ -152,6 +154,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         texts=texts,
         name=settings.bot_name,
     )
+    room = Room(redis, Path("/"), *([media.directory] if media.directory else []))
     albums = Albums(redis)
     normaliser = Normaliser()
     stack.push_async_callback(normaliser.aclose)
@@ -171,7 +174,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         requests=requests,
         settings=settings,
         intake=Intake(
-            bot, redis, rq, requests, conversations, limiter, results, status_board, settings, alerts, epoch
+            bot, redis, rq, requests, conversations, limiter, results, status_board, settings, alerts, room, epoch
         ),
         conversations=conversations,
         forecast=forecast,

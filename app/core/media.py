@@ -21,6 +21,11 @@ class MediaStore:
         else:
             self._store = from_url(url)
 
+    @property
+    def directory(self) -> Path | None:
+        """The directory, if that is where it keeps them."""
+        return self._root
+
     async def put(self, key: str, data: bytes) -> None:
         """Store a picture: when this returns it is whole, and survives a power cut."""
         await obstore.put_async(self._store, key, data)

@@ -37,16 +37,20 @@ class RateLimiter:
         self._limit = RateLimitItemPerSecond(requests, window)
         self._name = name
 
-    async def hit(self, user_id: int) -> float:
-        """Count a request; return 0 if it is allowed, else the seconds until the next one will be.
+    async def hit(self, user_id: int, requests: int = 1) -> float:
+        """Count so many requests; return 0 if they are allowed, else the seconds until they will be.
+
+        More than the limit allows at once are allowed when there were none in the window before them.
 
         While Redis is away all are allowed: how many requests a person may have open, and what they may cost, is
         limited elsewhere.
         """
         counted = f"{self._name}{user_id}"
         try:
-            if await self._limiter.hit(self._limit, counted):
+            if await self._limiter.hit(self._limit, counted, cost=min(requests, self._limit.amount)):
                 return 0.0
+            if requests > 1:
+                return float(self._limit.get_expiry())
             stats = await self._limiter.get_window_stats(self._limit, counted)
         except REDIS_AWAY as error:
             log.warning("nobody's requests are counted for now: %s: %s", type(error).__name__, error)

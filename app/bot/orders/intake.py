@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 
 from app.bot.answers.conversations import Conversations
+from app.bot.orders.room import Room
 from app.bot.people.alerts import Alert, Alerts
 from app.bot.settings import BotSettings
 from app.bot.texts import Voice
@@ -90,11 +91,12 @@ class Intake:
     status_board: StatusBoard
     settings: BotSettings
     alerts: Alerts
+    room: Room
     epoch: Epoch = NO_EPOCH
 
     async def __call__(self, order: Order, origin: Origin, voice: Voice) -> bool:
         """Take an order, or say why not; return whether it was taken."""
-        if await self.requests.load(origin.request_id) is None and not await self._in_time(origin, voice):
+        if await self.requests.load(origin.request_id) is None and not await self._may_begin(origin, voice):
             return False
         vip = await self._is_vip(origin.user_id)
         request = self._request(order, origin, voice, queues.QUEUE_HIGH if vip else queues.QUEUE)
@@ -116,7 +118,7 @@ class Intake:
             if await self.redis.zcard(redis_keys.open_batch(origin.user_id)):
                 await self.bot.send_message(origin.chat_id, voice("batch-open"))
                 return 0
-            if not await self._in_time(origin, voice):
+            if not await self._may_begin(origin, voice, len(orders)):
                 return 0
         batch = redis_keys.batch(origin.request_id)
         async with self.redis.pipeline(transaction=True) as pipeline:
@@ -187,9 +189,14 @@ class Intake:
     async def _is_vip(self, user_id: int) -> bool:
         return bool(await self.redis.sismember(redis_keys.VIP, str(user_id)))
 
-    async def _in_time(self, origin: Origin, voice: Voice) -> bool:
-        """Whether the person may send something now; says when, if not."""
-        wait = await self.limiter.hit(origin.user_id)
+    async def _may_begin(self, origin: Origin, voice: Voice, requests: int = 1) -> bool:
+        """Whether there is room for new requests, and the person may send so many now; says so, if not."""
+        if lack := await self.room.lack():
+            logger.error("no room: %s", lack)
+            await self._refuse(Verdict.FULL, origin, voice, vip=False)
+            await self.alerts.tell(Alert.NO_ROOM, lack=lack)
+            return False
+        wait = await self.limiter.hit(origin.user_id, requests)
         if wait:
             await self.bot.send_message(origin.chat_id, voice("rate-limited", seconds=math.ceil(wait)))
         return not wait

@@ -33,6 +33,8 @@ class Alert(StrEnum):
     """fal does not answer, and has not for minutes."""
     RESUMED = "resumed"
     """fal is given requests again."""
+    NO_ROOM = "no-room"
+    """New requests are refused: memory or disk are nearly full."""
     UPDATE_ASIDE = "update-aside"
     """An update could not be handled, and was set aside."""
     RECORDS_LOST = "records-lost"

@@ -51,7 +51,7 @@ class Limiter(RateLimiter):
     def __init__(self) -> None:
         self.wait = 0.0
 
-    async def hit(self, user_id: int) -> float:
+    async def hit(self, user_id: int, requests: int = 1) -> float:
         return self.wait
 
 

@@ -47,6 +47,7 @@ broadcast-stopped = Stopped: { $sent } of { $total } got it, { $gone } have left
 broadcast-done = Done: { $sent } of { $total } got it, { $gone } have left, { $failed } failed.
 
 alert-spend-cap = Today's spending limit is reached: nothing more is drawn until midnight UTC, and people are told so. The limit is spend_max_per_day.
+alert-no-room = New requests are refused, and people are asked to come back in a few minutes: there is too little room left ({ $lack }). What was taken goes on.
 alert-records-lost = Redis came back with less than it had. { $kept } requests go on; { $lost } were lost, and their people were told. Bans, VIPs, history and spending may be older than they were: look at Redis' journal, and at its disk.
 alert-account-refused = fal.ai takes no requests; it says: “{ $reason }”. Every request is kept, and people are told that drawing is paused. I try one every 15 s and go on by myself; look at the account's balance, key and state.
 alert-provider-down = fal.ai has not answered as it should for two minutes (“{ $reason }”). Every request is kept; I try one every 15 s and go on by myself.

@@ -1,0 +1,76 @@
+"""Is there room for more requests? Asked before anything is written, so that those that are taken can be finished."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from redis.asyncio import Redis
+
+MEMORY_MOST: Final = 0.85
+"""Share of Redis' memory (``maxmemory``) above which nothing new is taken."""
+DISK_LEAST: Final = 0.05
+"""Share of a disk that must be free for something new."""
+FRESH: Final = 2.0
+"""Seconds for which one look serves all."""
+
+log = logging.getLogger(__name__)
+
+
+def free_share(path: Path) -> float:
+    """Return the share of a file system that is free for us: not what is kept for root, or for Redis."""
+    disk = os.statvfs(path)
+    return disk.f_bavail / disk.f_blocks if disk.f_blocks else 1.0
+
+
+class Room:
+    """Looks at Redis' memory (the queue's instance) and at the disks."""
+
+    def __init__(self, redis: Redis, *disks: Path, free: Callable[[Path], float] = free_share) -> None:
+        """``disks``: a path on each; ``free``: tells the share of one that is free."""
+        self._redis, self._disks, self._free = redis, disks, free
+        self._lack, self._looked_at = "", -FRESH
+        self._shares: dict[Path, float] = {}
+        self._looks: dict[Path, asyncio.Future[float]] = {}
+
+    async def lack(self) -> str:
+        """Return what there is too little of, in words for the log; nothing if there is room.
+
+        Raises:
+            RedisError: there was no answer.
+        """
+        if time.monotonic() - self._looked_at >= FRESH:
+            self._lack = await self._look()
+            self._looked_at = time.monotonic()
+        return self._lack
+
+    def forget(self) -> None:
+        """Look anew at the next question."""
+        self._looked_at = -FRESH
+
+    async def _look(self) -> str:
+        memory = await self._redis.info("memory")
+        most, used = int(memory["maxmemory"]), int(memory["used_memory"])
+        if most and used >= MEMORY_MOST * most:
+            return f"Redis' memory: {used >> 20} of {most >> 20} MB are used"
+        for path in self._disks:
+            if (share := await self._share(path)) < DISK_LEAST:
+                return f"the disk of {path}: {share:.1%} are free"
+        return ""
+
+    async def _share(self, path: Path) -> float:
+        """Return the last known share; a server of pictures that stands still is asked once, and not waited for."""
+        look = self._looks.get(path)
+        if look is None:
+            look = self._looks[path] = asyncio.ensure_future(asyncio.to_thread(self._free, path))
+        await asyncio.wait({look}, timeout=0.5)
+        if look.done():
+            del self._looks[path]
+            if error := look.exception():
+                log.warning("%s: %s", path, error)
+            else:
+                self._shares[path] = look.result()
+        return self._shares.get(path, 1.0)

@@ -1,0 +1,74 @@
+"""Whether there is room for more, by what Redis and the disks tell."""
+
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from redis.asyncio import Redis
+
+from app.bot.orders.room import Room, free_share
+
+PICTURES, ROOT = Path("/pictures"), Path("/")
+
+
+class Memory:
+    """A Redis that tells of its memory."""
+
+    def __init__(self, used: int, most: int) -> None:
+        self.used, self.most, self.asked = used, most, 0
+
+    async def info(self, section: str) -> dict[str, Any]:
+        self.asked += 1
+        return {"used_memory": self.used, "maxmemory": self.most}
+
+
+def room(memory: Memory, *disks: Path, **shares: Any) -> Room:
+    return Room(cast(Redis, memory), *disks, **shares)
+
+
+@pytest.mark.parametrize(("used", "most", "is_lacking"), [(84, 100, False), (85, 100, True), (10**9, 0, False)])
+async def test_memory_must_not_be_nearly_full(used: int, most: int, is_lacking: bool) -> None:
+    assert bool(await room(Memory(used << 20, most << 20)).lack()) == is_lacking
+
+
+@pytest.mark.parametrize(("share", "is_lacking"), [(0.06, False), (0.04, True)])
+async def test_no_disk_must_be_nearly_full(share: float, is_lacking: bool) -> None:
+    lack = await room(Memory(1, 0), ROOT, PICTURES, free=lambda path: share if path == PICTURES else 1.0).lack()
+    assert ("/pictures" in lack) == is_lacking
+
+
+async def test_one_look_serves_many_questions() -> None:
+    memory = Memory(1, 100)
+    asked = room(memory)
+    assert [await asked.lack() for _ in range(50)] == [""] * 50
+    assert memory.asked == 1
+
+
+async def test_a_server_of_pictures_that_stands_still_is_asked_once_and_holds_nobody_up() -> None:
+    gone, asked = threading.Event(), 0
+
+    def free(_path: Path) -> float:
+        nonlocal asked
+        asked += 1
+        gone.wait()
+        return 0.01
+
+    waits = room(Memory(1, 0), PICTURES, free=free)
+    try:
+        for _ in range(3):
+            assert await waits.lack() == ""
+            waits.forget()
+        assert asked == 1
+    finally:
+        gone.set()
+    while not await waits.lack():
+        waits.forget()
+
+
+async def test_what_cannot_be_looked_at_lacks_nothing() -> None:
+    assert await room(Memory(1, 0), Path("/there/is/no/such/place")).lack() == ""
+
+
+def test_what_is_kept_for_root_is_not_free() -> None:
+    assert 0 <= free_share(ROOT) < 1
