@@ -15,7 +15,7 @@ MEMORY_MOST: Final = 0.85
 DISK_LEAST: Final = 0.05
 """Share of a disk that must be free for something new."""
 FRESH: Final = 2.0
-"""Seconds for which one look serves all."""
+"""Seconds for which finding room serves all; where there was none, the next question looks anew."""
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,12 @@ def free_share(path: Path) -> float:
 class Room:
     """Looks at Redis' memory (the queue's instance) and at the disks."""
 
-    def __init__(self, redis: Redis, *disks: Path, free: Callable[[Path], float] = free_share) -> None:
+    def __init__(
+        self, redis: Redis, *disks: Path, free: Callable[[Path], float] = free_share, fresh: float = FRESH
+    ) -> None:
         """``disks``: a path on each; ``free``: tells the share of one that is free."""
-        self._redis, self._disks, self._free = redis, disks, free
-        self._lack, self._looked_at = "", -FRESH
+        self._redis, self._disks, self._free, self._fresh = redis, disks, free, fresh
+        self._found_at = -fresh
         self._shares: dict[Path, float] = {}
         self._looks: dict[Path, asyncio.Future[float]] = {}
 
@@ -42,14 +44,12 @@ class Room:
         Raises:
             RedisError: there was no answer.
         """
-        if time.monotonic() - self._looked_at >= FRESH:
-            self._lack = await self._look()
-            self._looked_at = time.monotonic()
-        return self._lack
-
-    def forget(self) -> None:
-        """Look anew at the next question."""
-        self._looked_at = -FRESH
+        if time.monotonic() - self._found_at < self._fresh:
+            return ""
+        lack = await self._look()
+        if not lack:
+            self._found_at = time.monotonic()
+        return lack
 
     async def _look(self) -> str:
         memory = await self._redis.info("memory")
@@ -68,7 +68,7 @@ class Room:
             look = self._looks[path] = asyncio.ensure_future(asyncio.to_thread(self._free, path))
         await asyncio.wait({look}, timeout=0.5)
         if look.done():
-            del self._looks[path]
+            self._looks.pop(path, None)  # who asked at the same time has done so
             if error := look.exception():
                 log.warning("%s: %s", path, error)
             else:

@@ -47,7 +47,7 @@ async def intake(queue_server: RedisServer, cache_server: RedisServer) -> AsyncI
         with BlockingRedis.from_url(queue_server.url) as rq:
             yield Intake(
                 MockBot(), redis, rq, RequestStore(redis), Conversations(redis), RateLimiter(cache_server.url),
-                ResultCache(cache), Shown(), BotSettings(telegram_token=TOKEN), Told(), Room(redis),
+                ResultCache(cache), Shown(), BotSettings(telegram_token=TOKEN), Told(), Room(redis, fresh=0),
             )  # fmt: skip
 
 
@@ -96,7 +96,6 @@ async def test_nothing_new_is_begun_while_memory_is_nearly_full_and_what_was_tak
     assert await intake(ORDER, ORIGIN, VOICE)
     used = int(queue_server.client.info("memory")["used_memory"])
     queue_server.client.config_set("maxmemory", str(int(used / 0.9)))
-    intake.room.forget()
     try:
         before = queue_server.client.dbsize()
         assert not await intake(ORDER, Origin("u2", 8, 8, 4), VOICE)
@@ -109,7 +108,6 @@ async def test_nothing_new_is_begun_while_memory_is_nearly_full_and_what_was_tak
     said = [method.text for method in bot.requests.all if isinstance(method, SendMessage)]
     assert said == [VOICE("refused-full")] * 2
     assert set(alerts.told) == {Alert.NO_ROOM}
-    intake.room.forget()
     assert await intake(ORDER, Origin("u2", 8, 8, 4), VOICE)
 
 

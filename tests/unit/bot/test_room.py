@@ -1,5 +1,6 @@
 """Whether there is room for more, by what Redis and the disks tell."""
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -45,6 +46,19 @@ async def test_one_look_serves_many_questions() -> None:
     assert memory.asked == 1
 
 
+async def test_where_there_was_no_room_the_next_question_looks_anew() -> None:
+    memory = Memory(90, 100)
+    asked = room(memory)
+    assert await asked.lack()
+    memory.used = 1
+    assert not await asked.lack()
+
+
+async def test_many_may_ask_at_once() -> None:
+    asked = room(Memory(1, 100), ROOT, PICTURES, free=lambda _path: 0.04)
+    assert all(await asyncio.gather(*(asked.lack() for _ in range(20))))
+
+
 async def test_a_server_of_pictures_that_stands_still_is_asked_once_and_holds_nobody_up() -> None:
     gone, asked = threading.Event(), 0
 
@@ -54,16 +68,15 @@ async def test_a_server_of_pictures_that_stands_still_is_asked_once_and_holds_no
         gone.wait()
         return 0.01
 
-    waits = room(Memory(1, 0), PICTURES, free=free)
+    waits = room(Memory(1, 0), PICTURES, free=free, fresh=0)
     try:
         for _ in range(3):
             assert await waits.lack() == ""
-            waits.forget()
         assert asked == 1
     finally:
         gone.set()
     while not await waits.lack():
-        waits.forget()
+        pass
 
 
 async def test_what_cannot_be_looked_at_lacks_nothing() -> None:
