@@ -26,6 +26,7 @@ from app.bot.handlers import (
 from app.bot.middlewares.bans import BansMiddleware
 from app.bot.middlewares.errors import ErrorsMiddleware
 from app.bot.middlewares.refusals import RefusalsMiddleware
+from app.bot.middlewares.returns import ReturnsMiddleware
 from app.bot.middlewares.voice import VoiceMiddleware
 from app.bot.people.users import Users
 from app.bot.texts import Texts
@@ -46,6 +47,7 @@ def make_dispatcher(
     dispatcher.update.outer_middleware(ErrorsMiddleware())
     dispatcher.update.outer_middleware(RefusalsMiddleware())
     dispatcher.update.outer_middleware(BansMiddleware(users))
+    dispatcher.update.outer_middleware(ReturnsMiddleware())
     private = Router(name="private chats")
     for observer in (private.message, private.callback_query, private.my_chat_member):
         observer.filter(is_private)

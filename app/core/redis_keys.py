@@ -108,6 +108,11 @@ def conversation(request_id: str) -> str:
     return f"imagebot:conversation:{request_id}"
 
 
+def missed(user_id: int | str) -> str:
+    """Set of a person's requests whose results came while they had blocked the bot; expires."""
+    return f"imagebot:missed:{user_id}"
+
+
 def preferences(user_id: int | str) -> str:
     """Hash of what a person has chosen in /settings, and the language of their Telegram."""
     return f"imagebot:preferences:{user_id}"

@@ -21,6 +21,7 @@ from app.bot.answers.fence import ClaimLostError, fenced
 from app.bot.tasks import end
 from app.core import redis_keys
 from app.core.epoch import NO_EPOCH, Epoch
+from app.core.events import EventType
 from app.core.redis_clients import script, until_answered
 
 TTL: Final = 7 * 24 * 3600
@@ -72,6 +73,21 @@ _SET: Final = """
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 """
+# KEYS: conversation, what its person has missed. ARGV: time to live, request.
+_MISS: Final = """
+redis.call('HSET', KEYS[1], 'ended', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('SADD', KEYS[2], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[1])
+"""
+# KEYS: what a person has missed, events. What has been sent of it is in the ledger, and is not sent again.
+_RETURN: Final = f"""
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  redis.call('HDEL', '{redis_keys.conversation("")}' .. id, 'ended')
+  redis.call('XADD', KEYS[2], '*', 'type', '{EventType.DONE}', 'request_id', id)
+end
+redis.call('DEL', KEYS[1])
+"""
 # KEYS: conversation. ARGV: time to live.
 _FAILED: Final = """
 redis.call('EXPIRE', KEYS[1], ARGV[1])
@@ -100,6 +116,7 @@ class Conversations:
         self._claim, self._renewal = epoch.guard(redis, _CLAIM), script(redis, _RENEW)
         self._place, self._sent = script(redis, _PLACE), script(redis, _SENT)
         self._set, self._failed = script(redis, _SET), script(redis, _FAILED)
+        self._miss, self._return = script(redis, _MISS), script(redis, _RETURN)
 
     async def load(self, request_id: str) -> Conversation:
         """Return what has been said; an empty conversation if nothing is known."""
@@ -162,6 +179,15 @@ class Conversations:
     async def end(self, request_id: str) -> None:
         """Note that the request is answered: nothing more is to be sent."""
         await until_answered(lambda: self._note(request_id, ended=1))
+
+    async def miss(self, request_id: str, user_id: int) -> None:
+        """Note that a result is there, and nobody to send it to: it waits for ``TTL`` seconds for them to return."""
+        keys = [redis_keys.conversation(request_id), redis_keys.missed(user_id)]
+        await until_answered(lambda: self._miss(keys=keys, args=[TTL, request_id]))
+
+    async def returned(self, user_id: int) -> None:
+        """Have a person who is back sent what they have missed: it is told of once more."""
+        await self._return(keys=[redis_keys.missed(user_id), redis_keys.EVENTS])
 
     async def forget(self, request_id: str) -> None:
         """Drop the conversation of a request that was not taken after all."""

@@ -113,8 +113,10 @@ class Delivery:
         if attempt != ENDED:
             try:
                 async with self.conversations.hold(event.request_id, self.sender, attempt):
-                    await self._answer(event.type, record, attempt)
-                    await self.conversations.end(event.request_id)
+                    if await self._answer(event.type, record, attempt):
+                        await self.conversations.end(event.request_id)
+                    else:
+                        await self.conversations.miss(event.request_id, record.request.user_id)
                 self.answered([event.request_id])
             except ClaimLostError as error:
                 logger.warning("%s", error)
@@ -123,8 +125,11 @@ class Delivery:
         batch = record.request.batch
         return await self.summaries.told(batch, event.request_id) if batch else True
 
-    async def _answer(self, event_type: EventType, record: RequestRecord, attempt: int) -> None:
-        """Send the answer, or in the end the news that there is none. An error means: try again later."""
+    async def _answer(self, event_type: EventType, record: RequestRecord, attempt: int) -> bool:
+        """Send the answer, or in the end the news that there is none. An error means: try again later.
+
+        Returns False for a result that waits for its person, who has blocked the bot, to come back.
+        """
         conversation = await self.conversations.load(record.request.id)
         try:
             if event_type is EventType.DONE:
@@ -138,7 +143,7 @@ class Delivery:
         except Exception as error:
             if isinstance(error, TelegramAPIError) and is_gone(error):
                 logger.info("request %s: nobody there to answer to: %s", record.request.id, error.message)
-                return
+                return event_type is not EventType.DONE
             if passes(error) or isinstance(error, obstore.exceptions.BaseError):
                 raise
             failures = await self.conversations.failed(record.request.id)
@@ -150,6 +155,7 @@ class Delivery:
                 await self._say_failure(record, conversation, FailureReason.INTERNAL)
             except TelegramAPIError as refusal:
                 logger.error("request %s: not even that could be said: %s", record.request.id, refusal.message)
+        return True
 
     async def _send_pictures(self, record: RequestRecord, conversation: Conversation, attempt: int) -> None:
         """Send what has not been sent yet, and remember Telegram's names for it, here and for whoever asks again."""

@@ -20,11 +20,15 @@ _TELEGRAM_LOCALE: Final = "telegram_locale"
 
 @dataclass(frozen=True, slots=True)
 class Acquaintance:
-    """What is known of a person; ``locale`` is the language to speak with them."""
+    """What is known of a person; ``locale`` is the language to speak with them.
+
+    ``missed``: results came while they had blocked the bot.
+    """
 
     preferences: Preferences
     locale: str
     banned: bool = False
+    missed: bool = False
 
 
 class Users:
@@ -44,12 +48,14 @@ class Users:
             pipeline.hset(key, _TELEGRAM_LOCALE, telegram_locale)
             pipeline.hgetall(key)
             pipeline.sismember(redis_keys.BANNED, str(user_id))
+            pipeline.exists(redis_keys.missed(user_id))
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
                 raise answer
-        _, _, stored, banned = answers
-        return _acquaintance({**stored, _TELEGRAM_LOCALE: telegram_locale}, banned=bool(banned))
+        _, _, stored, banned, missed = answers
+        known = {**stored, _TELEGRAM_LOCALE: telegram_locale}
+        return _acquaintance(known, banned=bool(banned), missed=bool(missed))
 
     async def recall(self, user_id: int) -> Acquaintance:
         """Return what is known of a person who is not here."""
@@ -97,8 +103,8 @@ class Users:
         await cast(Any, (self._redis.sadd if inside else self._redis.srem)(key, str(user_id)))
 
 
-def _acquaintance(stored: dict[str, str], *, banned: bool) -> Acquaintance:
+def _acquaintance(stored: dict[str, str], *, banned: bool, missed: bool = False) -> Acquaintance:
     preferences = Preferences.from_hash(stored)
     telegram_locale = stored.get(_TELEGRAM_LOCALE, DEFAULT_LOCALE)
     locale = telegram_locale if preferences.language == AUTO else preferences.language
-    return Acquaintance(preferences, locale, banned)
+    return Acquaintance(preferences, locale, banned, missed)

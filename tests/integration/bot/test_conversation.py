@@ -123,6 +123,24 @@ def test_who_has_blocked_the_bot_is_dropped_and_others_go_on(scene: Scene) -> No
     wait_until(lambda: scene.queue.client.xpending(redis_keys.EVENTS, "bot")["pending"] == 0, "all are acknowledged")
 
 
+def test_who_blocks_the_bot_and_comes_back_gets_what_was_drawn_meanwhile(scene: Scene) -> None:
+    person = scene.person()
+    person.say(f"fox {person.id}")
+    request_id = scene.worker.waits_for_request(person)
+    person.waits_for_text("On it!")
+    person.post("block")
+    scene.worker.draw(request_id, picture())
+    wait_until(lambda: scene.queue.client.hexists(redis_keys.conversation(request_id), "ended"), "it can't be sent")
+    wait_until(lambda: scene.queue.client.xpending(redis_keys.EVENTS, "bot")["pending"] == 0, "all are acknowledged")
+    person.post("unblock")
+    person.waits_for_pictures(1)
+    person.say("/history")
+    person.waits_for_pictures(2)
+    person.say("/help")
+    person.waits_for_text("/merge")
+    assert person.pictures() == [picture()] * 2
+
+
 def test_the_menu_has_the_commands_in_both_languages(scene: Scene) -> None:
     scene.bot.until_logged("receiving updates")
     languages: list[dict[str, str]] = [{}, {"language_code": "ru"}]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiogram.exceptions import TelegramBadRequest
@@ -154,6 +155,33 @@ async def test_nobody_there_ends_the_matter(desk: Desk) -> None:
     desk.refuses(SendMessage, "Forbidden: bot was blocked by the user", 403)
     assert await desk.delivery.handle(DONE)
     assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == (SendMessage,)
+
+
+async def test_who_comes_back_gets_what_has_not_been_sent_and_only_once(desk: Desk) -> None:
+    await desk.draw("u1", picture(), picture(colour="red"))
+    desk.text_gets(70)
+    desk.photo_gets("photo-1")
+    desk.text_gets(71)
+    desk.refuses(EditMessageMedia, "Forbidden: bot was blocked by the user", 403)
+    assert await desk.delivery.handle(DONE)
+    await desk.redis.delete(redis_keys.EVENTS)
+    for _ in range(2):  # a person who is back says two things at once
+        await desk.ledger.returned(7)
+    told: Any = await desk.redis.xrange(redis_keys.EVENTS)
+    assert [fields for _, fields in told] == [{"type": "done", "request_id": "u1"}]
+    for _ in range(2):
+        assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == HERE * 2 + (EditMessageMedia,)
+    assert [message_id for message_id, _ in desk.shown()] == [70, 71, 71]
+
+
+async def test_a_failure_that_nobody_was_there_to_hear_of_is_not_told_later(desk: Desk) -> None:
+    await desk.requests.fail("u1", FailureReason.POLICY)
+    desk.refuses(SendMessage, "Forbidden: bot was blocked by the user", 403)
+    assert await desk.delivery.handle(FAILED)
+    await desk.ledger.returned(7)
+    assert await desk.delivery.handle(FAILED)
     assert desk.kinds() == (SendMessage,)
 
 
