@@ -1,7 +1,8 @@
 """What happened to requests: a Redis stream that the bot reads with a consumer group.
 
 Events are appended by the scripts of ``app/core/requests.py``, each once. Reading is at least once: an event is
-claimed again when the instance that read it died before it acknowledged.
+claimed again when the instance that read it died before it acknowledged. What has not been acknowledged stays,
+however old it is; the rest is dropped after ``KEPT`` seconds, by whoever reads.
 """
 
 import logging
@@ -15,10 +16,30 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from app.core import redis_keys
+from app.core.redis_clients import script
 from app.core.takeover import Entry, TakeOver
 
 PROMPT: Final = 1.5
 """Seconds within which Redis answers when nothing is wrong."""
+
+KEPT: Final = 3600
+"""Seconds for which the stream keeps what has been acknowledged: the admins' figures are counted from it."""
+TRIM_EVERY: Final = 60.0
+"""Seconds between two looks for what may be dropped."""
+
+# KEYS: stream. ARGV: group, seconds that are kept.
+_TRIM: Final = """
+local function ms(id) return tonumber(string.match(id, '^%d+')) end
+local first = (redis.call('TIME')[1] - ARGV[2]) * 1000
+for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  for i = 1, #group, 2 do
+    if group[i] == 'last-delivered-id' then first = math.min(first, ms(group[i + 1])) end
+  end
+end
+local oldest = redis.call('XPENDING', KEYS[1], ARGV[1])[2]
+if oldest then first = math.min(first, ms(oldest)) end
+return redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', first))
+"""
 
 _ALWAYS, _NEVER = float("-inf"), float("inf")
 
@@ -56,6 +77,8 @@ class EventReader:
         self._consumer = consumer
         self._claim_after = claim_after
         self._take_over = TakeOver(redis, redis_keys.EVENTS, redis_keys.EVENTS_GROUP, consumer)
+        self._trim = script(redis, _TRIM)
+        self._trimmed_at = _ALWAYS
         self._steady_since = _ALWAYS
         """Since when Redis has answered promptly (monotonic s)."""
 
@@ -74,6 +97,7 @@ class EventReader:
         nobody can acknowledge anything: nothing counts as abandoned until Redis has been there long enough again.
         """
         try:
+            await self._drop_settled()
             abandoned = await self._abandoned(count)
             for event in await self._known(abandoned):
                 yield event
@@ -97,6 +121,15 @@ class EventReader:
 
     async def _acknowledge(self, entry_id: str) -> None:
         await self._redis.xack(redis_keys.EVENTS, redis_keys.EVENTS_GROUP, entry_id)
+
+    async def _drop_settled(self) -> None:
+        asked = time.monotonic()
+        if asked - self._trimmed_at < TRIM_EVERY:
+            return
+        await self._trim(keys=[redis_keys.EVENTS], args=[redis_keys.EVENTS_GROUP, KEPT])
+        self._trimmed_at = now = time.monotonic()
+        if now - asked > PROMPT:
+            self._steady_since = now
 
     async def _abandoned(self, count: int) -> Sequence[Entry]:
         if time.monotonic() - self._steady_since < self._claim_after:

@@ -237,7 +237,7 @@ BOUNDS: Final = {
     "rq:workers*": "an entry for each worker",
     "rq:worker:*": "as many as there are workers, and the jobs that each has in hand",
     "rq:suspended": "one, set by hand",
-    EVENTS: "about 100,000 entries",
+    EVENTS: "those of the last hour, and what has not been told yet",
     INBOX: "updates that are not handled yet: none are received while Redis is full",
     ALBUMS: "albums that are not whole yet, for a second or two",
     COUNTERS: "a field for each counter",

@@ -8,16 +8,16 @@ from typing import Final
 
 from app.core import queues, redis_keys
 
-EVENTS_MAXLEN: Final = 100_000
-"""About how many events the stream keeps."""
+UNTOLD_TTL: Final = 7 * 24 * 3600
+"""Seconds that the record of a request that has ended is kept for its person to be told."""
 ENDED_TTL: Final = 24 * 3600
-"""Seconds that the record of a request without a result is kept after its end."""
+"""Seconds that the record of a request without a result is kept once its person has been told."""
 HISTORY_TTL: Final = 30 * 24 * 3600
 """Seconds that the record of a result is kept while it is among its person's last ones."""
 HISTORY_MAX: Final = 50
 """Results of one person that are kept."""
 FORGOTTEN_TTL: Final = 3600
-"""Seconds that the record of a result is kept after it has left the history."""
+"""Seconds that the record of a result that its person has is kept once it has left the history."""
 _SPEND_TTL: Final = 3 * 24 * 3600
 _IN_FLIGHT_TTL: Final = 24 * 3600
 _RESULT_TTL: Final = 120
@@ -37,7 +37,7 @@ local function in_flight(cache_key) return '{redis_keys.in_flight("")}' .. cache
 local function batch_of(id) return '{redis_keys.batch("")}' .. id end
 local function spend_of(user, day) return '{_SPEND}' end
 local function emit(type, id)
-  redis.call('XADD', '{redis_keys.EVENTS}', 'MAXLEN', '~', {EVENTS_MAXLEN}, '*', 'type', type, 'request_id', id)
+  redis.call('XADD', '{redis_keys.EVENTS}', '*', 'type', type, 'request_id', id)
 end
 local function spend(user, day, cost)
   for _, whose in ipairs({{'all', user}}) do
@@ -52,7 +52,8 @@ local function remember(id, user, at)
   local surplus = redis.call('ZCARD', history_of(user)) - {HISTORY_MAX}
   if surplus > 0 then
     for _, old in ipairs(redis.call('ZRANGE', history_of(user), 0, surplus - 1)) do
-      redis.call('EXPIRE', record_of(old), {FORGOTTEN_TTL})
+      local told = redis.call('HEXISTS', record_of(old), 'told') == 1
+      redis.call('EXPIRE', record_of(old), told and {FORGOTTEN_TTL} or {UNTOLD_TTL})
     end
     redis.call('ZREMRANGEBYRANK', history_of(user), 0, surplus - 1)
   end
@@ -135,6 +136,19 @@ return {{'queued', waiting}}
 # KEYS: record. ARGV: file ids, as JSON. A record that has expired just now is not made anew.
 SENT: Final = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'file_ids', ARGV[1]) end"
 
+# ARGV: request. From here on its record is kept only for what may still be asked of it.
+TOLD: Final = (
+    _COMMON
+    + f"""
+local record = record_of(ARGV[1])
+local state, user = unpack(redis.call('HMGET', record, 'state', 'user'))
+if not state then return end
+redis.call('HSET', record, 'told', 1)
+if state ~= 'done' then redis.call('EXPIRE', record, {ENDED_TTL})
+elseif not redis.call('ZSCORE', history_of(user), ARGV[1]) then redis.call('EXPIRE', record, {FORGOTTEN_TTL}) end
+"""
+)
+
 # KEYS: record, lease set. ARGV: execution ('' = no lease needed), new state, comma-separated states it may be entered
 # from, event's type ('' = none), time (Unix s), pairs to set...
 # A lease holds as long as it stands in its set: whoever takes the job over removes it first. If a hand queued the job
@@ -158,7 +172,7 @@ local function settle(id, state, reason)
   local record = record_of(id)
   local user, day, cost, cache_key, batch, fal, submits, leader = unpack(
     redis.call('HMGET', record, 'user', 'day', 'cost', 'cache_key', 'batch', 'fal', 'submits', 'joined_to'))
-  redis.call('EXPIRE', record, {ENDED_TTL})
+  redis.call('EXPIRE', record, {UNTOLD_TTL})
   redis.call('ZREM', '{redis_keys.OPEN_REQUESTS}', id)
   if not user then return end
   redis.call('ZREM', open_of(user, batch), id)

@@ -157,7 +157,7 @@ class RequestStore:
     def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
         self._redis = redis
         self._advance = epoch.guard(redis, request_scripts.ADVANCE)
-        self._sent = script(redis, request_scripts.SENT)
+        self._sent, self._told = script(redis, request_scripts.SENT), script(redis, request_scripts.TOLD)
 
     async def load(self, request_id: str) -> RequestRecord | None:
         """Return what is known of a request, or None if nothing is."""
@@ -184,6 +184,10 @@ class RequestStore:
     async def sent(self, request_id: str, file_ids: tuple[str, ...]) -> None:
         """Remember Telegram's names for a result's pictures."""
         await self._sent(keys=[redis_keys.request(request_id)], args=[json.dumps(file_ids)])
+
+    async def told(self, request_id: str) -> None:
+        """Note that its person knows how a request ended: its record need not wait for that any more."""
+        await self._told(args=[request_id])
 
     async def now(self) -> float:
         """Return the time by Redis' clock (Unix s), which is everybody's."""

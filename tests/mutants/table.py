@@ -159,9 +159,9 @@ MUTANTS: Final = (
     Mutant(
         "records of failed and cancelled requests are kept for ever",
         "app/core/request_scripts.py",
-        "  redis.call('EXPIRE', record, {ENDED_TTL})\n",
+        "  redis.call('EXPIRE', record, {UNTOLD_TTL})\n",
         "",
-        (f"{CORE}/test_admission.py::test_a_record_without_a_result_is_kept_for_a_while",),
+        (f"{CORE}/test_admission.py::test_a_record_without_a_result_is_kept_for_a_week_or_a_day_after_it_was_told",),
     ),
     Mutant(
         "scripts are refused while Redis' memory is full",

@@ -115,6 +115,7 @@ class Delivery:
                 async with self.conversations.hold(event.request_id, self.sender, attempt):
                     if await self._answer(event.type, record, attempt):
                         await self.conversations.end(event.request_id)
+                        await self.requests.told(event.request_id)
                     else:
                         await self.conversations.miss(event.request_id, record.request.user_id)
                 self.answered([event.request_id])

@@ -270,6 +270,13 @@ async def test_a_failure_is_told_with_its_reason(desk: Desk) -> None:
     assert "not allowed to draw" in said.text
 
 
+async def test_what_was_told_need_not_be_kept_for_a_week(desk: Desk) -> None:
+    await desk.requests.fail("u1", FailureReason.POLICY)
+    untold = await desk.redis.ttl(redis_keys.request("u1"))
+    await desk.delivery.handle(FAILED)
+    assert await desk.redis.ttl(redis_keys.request("u1")) < untold / 2
+
+
 async def test_a_cancellation_is_confirmed(desk: Desk) -> None:
     await desk.requests.cancel("u1")
     await desk.delivery.handle(CANCELLED)

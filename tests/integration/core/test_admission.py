@@ -60,6 +60,9 @@ class Office:
         entries: Any = await self.redis.xrange(redis_keys.EVENTS)
         return [(fields["request_id"], fields["type"]) for _, fields in entries]
 
+    async def ttl(self, request_id: str) -> int:
+        return int(await self.redis.ttl(redis_keys.request(request_id)))
+
     async def spent(self, user_id: int | str = "all") -> int:
         [key] = await self.redis.keys(redis_keys.spend("*", user_id)) or [""]
         return int(await self.redis.get(key) or 0)
@@ -278,14 +281,23 @@ async def test_one_of_a_batch_takes_the_place_only_if_nobody_else_can(office: Of
 # -- what remains ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_record_without_a_result_is_kept_for_a_while(office: Office) -> None:
+A_WEEK = 7 * 24 * 3600
+
+
+async def test_a_record_without_a_result_is_kept_for_a_week_or_a_day_after_it_was_told(
+    office: Office,
+) -> None:
     for name in "abc":
         await office.admit(name, user_id=ord(name))
     await office.store.cancel("a")
     await office.store.fail("b", FailureReason.INTERNAL)
-    kept = [await office.redis.ttl(redis_keys.request(name)) for name in "abc"]
-    assert kept[2] == -1  # open
-    assert all(request_scripts.ENDED_TTL / 2 < seconds <= request_scripts.ENDED_TTL for seconds in kept[:2])
+    assert await office.ttl("c") == -1  # open
+    for name in "ab":
+        assert A_WEEK / 2 < await office.ttl(name) <= A_WEEK
+        await office.store.told(name)
+        assert request_scripts.ENDED_TTL / 2 < await office.ttl(name) <= request_scripts.ENDED_TTL
+    await office.store.told("d")  # nothing is known of it
+    assert await office.store.load("d") is None
 
 
 async def test_a_batch_counts_how_its_requests_end(office: Office) -> None:
@@ -302,8 +314,21 @@ async def test_the_history_holds_the_last_fifty_newest_first(office: Office) -> 
         await office.admit(f"r{number}", known=Result(("m",), ()))
     assert [record.request.id for record in await office.store.history(1, 0, 3)] == ["r51", "r50", "r49"]
     assert len(await office.store.history(1, 0, 100)) == request_scripts.HISTORY_MAX
-    kept, forgotten = [await office.redis.ttl(redis_keys.request(name)) for name in ("r2", "r1")]
-    assert kept > request_scripts.FORGOTTEN_TTL >= forgotten > 0
+
+
+async def test_what_leaves_the_history_is_kept_for_a_week_or_an_hour_after_it_was_told(office: Office) -> None:
+    await office.admit("early", known=Result(("m",), ()))
+    await office.store.told("early")
+    kept = await office.ttl("early")
+    assert kept > A_WEEK
+    for number in range(request_scripts.HISTORY_MAX + 1):
+        await office.admit(f"r{number}", known=Result(("m",), ()))
+    assert 0 < await office.ttl("early") <= request_scripts.FORGOTTEN_TTL
+    assert A_WEEK / 2 < await office.ttl("r0") <= A_WEEK
+    await office.store.told("r0")
+    assert 0 < await office.ttl("r0") <= request_scripts.FORGOTTEN_TTL
+    await office.store.told("r1")
+    assert await office.ttl("r1") > A_WEEK
 
 
 async def test_telegram_s_names_of_the_pictures_are_kept(office: Office) -> None:
