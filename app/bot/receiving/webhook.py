@@ -27,6 +27,8 @@ FINISH: Final = 2.0
 """Seconds that requests in hand get when the bot stops."""
 BODY_WAIT: Final = 10.0
 """Seconds in which an update must have come whole."""
+IDLE: Final = 150.0
+"""Seconds that a connection may say nothing, or not end what it begins to say; Caddy keeps its idle ones for 120."""
 UPDATE_ID_MAX: Final = 2**53
 """Telegram's ids have 32 bits today; a number in JSON is exact up to here."""
 
@@ -46,7 +48,9 @@ class Webhook:
         app = web.Application(client_max_size=BODY_MAX)
         app.router.add_post("/{path:.*}", self._receive)
         # Telegram does not compress; what claims to be compressed is not unpacked but refused.
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH, auto_decompress=False)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=FINISH, auto_decompress=False, keepalive_timeout=IDLE
+        )
         await runner.setup()
         try:
             await self._site(runner).start()
@@ -92,7 +96,7 @@ class Webhook:
                 update = json.loads(await request.read())
         except TimeoutError:
             return web.Response(status=408)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, ConnectionResetError):  # the last: nobody is there to read this
             return web.Response(status=400)
         if not isinstance(update, dict) or not _is_update_id(update.get("update_id")):
             return web.Response(status=400)
