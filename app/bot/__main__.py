@@ -31,6 +31,7 @@ from app.bot.lanes import Lanes
 from app.bot.orders.cancellation import Cancellation
 from app.bot.orders.dialogues import dialogue_storage
 from app.bot.orders.intake import Intake
+from app.bot.orders.needed_pictures import NeededPictures
 from app.bot.orders.normaliser import Normaliser
 from app.bot.orders.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
 from app.bot.orders.room import Room
@@ -174,7 +175,19 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         requests=requests,
         settings=settings,
         intake=Intake(
-            bot, redis, rq, requests, conversations, limiter, results, status_board, settings, alerts, room, epoch
+            bot,
+            redis,
+            rq,
+            requests,
+            conversations,
+            limiter,
+            results,
+            status_board,
+            settings,
+            alerts,
+            room,
+            media,
+            epoch,
         ),
         conversations=conversations,
         forecast=forecast,
@@ -200,6 +213,8 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         broadcaster.run(),
         receiving,
     ]
+    if media.directory:
+        readers.append(NeededPictures(redis, requests, waiting, media).run())
     tasks += [asyncio.create_task(reader) for reader in readers]
     stack.push_async_callback(end, tasks)  # before the lanes are drained, so that nothing new comes
     gc.collect()

@@ -2,11 +2,17 @@
 
 import asyncio
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
+
+ANSWER_WITHIN: Final = 2.0
+"""Seconds in which the store has to say whether it has a picture."""
 
 
 class MediaStore:
@@ -14,6 +20,8 @@ class MediaStore:
 
     def __init__(self, url: str) -> None:
         self._root: Path | None = None
+        # A file server that stands still must not take the threads that others need.
+        self._threads = ThreadPoolExecutor(thread_name_prefix="media")
         self._store: ObjectStore
         if url.startswith("file:///"):
             self._root = Path(unquote(urlsplit(url).path))
@@ -30,7 +38,23 @@ class MediaStore:
         """Store a picture: when this returns it is whole, and survives a power cut."""
         await obstore.put_async(self._store, key, data)
         if self._root is not None:  # obstore renames into place but does not sync
-            await asyncio.to_thread(_sync, self._root / key)
+            await self._blocking(_sync, self._root / key)
+
+    async def renew(self, key: str) -> bool:
+        """Note that a picture is wanted again: it is kept as if it were new. Return whether it is there.
+
+        Raises:
+            TimeoutError: the store did not answer.
+        """
+        async with asyncio.timeout(ANSWER_WITHIN):
+            try:
+                if self._root is None:
+                    await obstore.head_async(self._store, key)
+                else:
+                    await self._blocking(os.utime, self._root / key)
+            except FileNotFoundError:
+                return False
+        return True
 
     async def get(self, key: str) -> bytes:
         """Return a picture.
@@ -40,6 +64,9 @@ class MediaStore:
         """
         answer = await obstore.get_async(self._store, key)
         return bytes(await answer.bytes_async())
+
+    async def _blocking(self, call: Callable[[Path], None], path: Path) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, call, path)
 
 
 def _sync(path: Path) -> None:

@@ -175,6 +175,13 @@ class RequestStore:
         ids: list[Any] = await self._redis.zrevrange(redis_keys.history(user_id), offset, offset + count - 1)
         return await self._load_all(ids)
 
+    async def pictures_of(self, request_ids: list[str]) -> set[str]:
+        """Return the media keys of all that some requests were given, and of what was made for them."""
+        keys: set[str] = set()
+        for record in await self._load_all(request_ids):
+            keys.update(record.request.inputs, record.media)
+        return keys
+
     async def _load_all(self, ids: list[str]) -> list[RequestRecord]:
         async with self._redis.pipeline(transaction=False) as pipeline:
             for request_id in ids:

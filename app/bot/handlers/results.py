@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramEntityTooLarge
 from aiogram.fsm.context import FSMContext
-from aiogram.types import CallbackQuery, Update
+from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.answers.conversations import ENDED, HELD, Conversations
 from app.bot.answers.fence import ClaimLostError
@@ -19,6 +19,7 @@ from app.bot.handlers.edit import start_edit
 from app.bot.handlers.retoucher import retouch
 from app.bot.handlers.upscale import upscale
 from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.photos import Photos
 from app.bot.refusals import RefusedError
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
@@ -40,6 +41,7 @@ async def handle_result_button(
     intake: Intake,
     conversations: Conversations,
     pictures: PictureSender,
+    photos: Photos,
 ) -> None:
     """Do with a picture what its owner wishes; a button that is stale, foreign or forged only says so."""
     record = await requests.load(callback_data.request_id)
@@ -56,6 +58,8 @@ async def handle_result_button(
     chat_id, message_id = query.message.chat.id, query.message.message_id
     origin = Origin(f"u{event_update.update_id}", query.from_user.id, chat_id, message_id)
     key = record.media[number]
+    if callback_data.verb in (Verb.UPSCALE, Verb.EDIT, Verb.RETOUCH) and isinstance(query.message, Message):
+        key = await photos.of(query.message) or key  # when it is no longer kept, as Telegram has it
     match callback_data.verb:
         case Verb.AGAIN:
             await intake(_again(record.request, origin), origin, voice)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self
 
+import obstore.exceptions
 from aiogram import Bot
 from aiogram.types import Message, Update
 from redis import Redis
@@ -24,6 +25,7 @@ from app.core import queues, redis_keys
 from app.core.admission import Admission, Limits, Verdict
 from app.core.endpoints import DEFAULT_ENDPOINTS, MICRO, cost
 from app.core.epoch import NO_EPOCH, Epoch
+from app.core.media import MediaStore
 from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import ImageRequest, RequestStore
@@ -92,12 +94,17 @@ class Intake:
     settings: BotSettings
     alerts: Alerts
     room: Room
+    media: MediaStore
     epoch: Epoch = NO_EPOCH
 
     async def __call__(self, order: Order, origin: Origin, voice: Voice) -> bool:
         """Take an order, or say why not; return whether it was taken."""
-        if await self.requests.load(origin.request_id) is None and not await self._may_begin(origin, voice):
-            return False
+        if await self.requests.load(origin.request_id) is None:
+            if await self._is_gone(order.inputs):
+                await self.bot.send_message(origin.chat_id, voice("picture-gone"))
+                return False
+            if not await self._may_begin(origin, voice):
+                return False
         vip = await self._is_vip(origin.user_id)
         request = self._request(order, origin, voice, queues.QUEUE_HIGH if vip else queues.QUEUE)
         verdict = await self._take(request, origin, vip=vip)
@@ -185,6 +192,14 @@ class Intake:
             except OutOfMemoryError as error:  # it is recorded, so it can't be refused: the update is handled again
                 raise RedisConnectionError("Redis is full") from error
         return admitted.verdict
+
+    async def _is_gone(self, keys: Sequence[str]) -> bool:
+        """Whether one of some pictures is surely no longer kept; those that are, are kept on."""
+        try:
+            return not all([await self.media.renew(key) for key in keys])
+        except (OSError, obstore.exceptions.BaseError) as error:  # a worker waits for it
+            logger.warning("the media store can't be asked: %s: %s", type(error).__name__, error)
+            return False
 
     async def _is_vip(self, user_id: int) -> bool:
         return bool(await self.redis.sismember(redis_keys.VIP, str(user_id)))

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import obstore.exceptions
 from aiogram import Bot
 from aiogram.types import Message
 
@@ -80,7 +81,7 @@ class Photos:
     async def of(self, *messages: Message | None) -> str | None:
         """Return the media key of the picture that the first of some messages brings, or None if none does.
 
-        A result of the bot's own is known by its buttons, and taken in full quality.
+        A result of the bot's own is known by its buttons, and taken in full quality while it is kept.
 
         Raises:
             RefusedError: the picture can't be taken in.
@@ -95,7 +96,13 @@ class Photos:
         record = await self._requests.load(button.request_id) if button else None
         if not button or not record or record.request.chat_id != message.chat.id:
             return None
-        return record.media[button.number] if 0 <= button.number < len(record.media) else None
+        key = record.media[button.number] if 0 <= button.number < len(record.media) else None
+        return key if key and await self._is_kept(key) else None
+
+    async def _is_kept(self, key: str) -> bool:
+        with contextlib.suppress(OSError, obstore.exceptions.BaseError):
+            return await self._media.renew(key)
+        return True  # as far as can be seen just now
 
     async def take_in(self, file: PictureFile) -> str:
         """Return the media key of the picture in normal form; the same picture gets the same key.

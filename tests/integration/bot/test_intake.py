@@ -1,6 +1,8 @@
 """Orders are taken, or refused, in a real Redis that fills up meanwhile."""
 
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -12,12 +14,16 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from teremok import MockBot
 
 from app.bot.answers.conversations import Conversations
+from app.bot.answers.waiting import WaitingList
 from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.needed_pictures import NeededPictures
 from app.bot.orders.room import Room
 from app.bot.people.alerts import Alert
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core import queues, redis_keys
+from app.core.media import MediaStore
+from app.core.media_retention import NEEDED
 from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import RequestStore
@@ -37,7 +43,7 @@ class Shown(Board):
 
 
 @pytest.fixture
-async def intake(queue_server: RedisServer, cache_server: RedisServer) -> AsyncIterator[Intake]:
+async def intake(queue_server: RedisServer, cache_server: RedisServer, tmp_path: Path) -> AsyncIterator[Intake]:
     queue_server.client.flushall()
     cache_server.client.flushall()
     async with (
@@ -48,6 +54,7 @@ async def intake(queue_server: RedisServer, cache_server: RedisServer) -> AsyncI
             yield Intake(
                 MockBot(), redis, rq, RequestStore(redis), Conversations(redis), RateLimiter(cache_server.url),
                 ResultCache(cache), Shown(), BotSettings(telegram_token=TOKEN), Told(), Room(redis, fresh=0),
+                MediaStore(f"file://{tmp_path}"),
             )  # fmt: skip
 
 
@@ -115,3 +122,62 @@ async def test_a_list_takes_as_many_turns_as_it_is_long(intake: Intake) -> None:
     assert await intake.batch([Order(Operation.CREATE, f"fox {n}") for n in range(8)], ORIGIN, VOICE) == 8
     results = [await intake(Order(Operation.CREATE, f"owl {n}"), Origin(f"u{n}", 7, 7, n), VOICE) for n in (2, 3, 4)]
     assert results == [True, True, False]
+
+
+# -- pictures that are no longer kept -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+async def test_who_wants_something_of_a_picture_that_is_gone_is_asked_for_it_again(
+    intake: Intake, queue_server: RedisServer, language: str
+) -> None:
+    voice = Voice(Texts(), language)
+    assert not await intake(Order(Operation.UPSCALE, inputs=("inputs/aa/gone.jpg",)), ORIGIN, voice)
+    [said] = cast(MockBot, intake.bot).requests.all
+    assert isinstance(said, SendMessage)
+    assert said.text == voice("picture-gone")
+    assert waiting(queue_server) == []
+
+
+async def test_what_is_wanted_counts_as_new(intake: Intake, tmp_path: Path) -> None:
+    key = "inputs/aa/kept.jpg"
+    await intake.media.put(key, b"picture")
+    os.utime(tmp_path / key, (0, 0))
+    assert await intake(Order(Operation.UPSCALE, inputs=(key,)), ORIGIN, VOICE)
+    assert (tmp_path / key).stat().st_mtime > 0
+
+
+async def test_a_media_store_that_can_t_be_asked_refuses_nothing(intake: Intake, tmp_path: Path) -> None:
+    (tmp_path / "inputs").write_text("in the way")
+    assert await intake(Order(Operation.UPSCALE, inputs=("inputs/aa/kept.jpg",)), ORIGIN, VOICE)
+
+
+async def test_what_unanswered_requests_need_is_named_among_the_pictures(
+    intake: Intake, tmp_path: Path, queue_server: RedisServer
+) -> None:
+    waiting_list = WaitingList(intake.redis)
+    needed = NeededPictures(intake.redis, intake.requests, waiting_list, intake.media)
+    await needed.write()
+    assert (tmp_path / NEEDED).read_text() == ""
+    await intake.media.put("inputs/aa/one.jpg", b"picture")
+    for number, operation in ((1, Operation.UPSCALE), (2, Operation.RETOUCH)):
+        order = Order(operation, inputs=("inputs/aa/one.jpg",))
+        assert await intake(order, Origin(f"u{number}", 7, 7, number), VOICE)
+    assert await intake(ORDER, Origin("u3", 7, 7, 3), VOICE)
+    queue_server.client.hset(redis_keys.request("u3"), "media", '["results/2026/01/02/u3-0.png"]')
+    await needed.write()
+    assert (tmp_path / NEEDED).read_text().split() == ["inputs/aa/one.jpg", "results/2026/01/02/u3-0.png"]
+
+    async def knows_all() -> bool:
+        return True
+
+    await waiting_list.refresh(knows_all)
+    for request_id in ("u1", "u2", "u3"):
+        await intake.requests.cancel(request_id)
+    await needed.write()  # they have ended, and nobody has been told
+    assert "inputs/aa/one.jpg" in (tmp_path / NEEDED).read_text()
+    for request_id in ("u1", "u2", "u3"):
+        await intake.conversations.end(request_id)
+    await waiting_list.refresh(knows_all)
+    await needed.write()
+    assert (tmp_path / NEEDED).read_text() == ""

@@ -23,6 +23,7 @@ from app.core.media import MediaStore
 from app.core.operations import Operation
 from tests.integration.bot.harness import picture
 from tests.unit.bot.people import People
+from tests.unit.bot.photo_stage import TakenIn
 from tests.unit.bot.records import Ledger, Records, record
 from tests.unit.bot.test_handlers import TOKEN, Intake
 
@@ -44,6 +45,7 @@ class Stage:
             requests=self.records,
             conversations=self.ledger,
             pictures=PictureSender(self.bot, MediaStore(f"file://{directory}")),
+            photos=TakenIn(),
         )
         self.records.keep(
             record("u1", ANNA.id, pictures=2, parameters={"image_size": "square_hd", "num_images": 2, "seed": 5})

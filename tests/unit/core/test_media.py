@@ -1,6 +1,7 @@
 """The media store on a disk."""
 
 import os
+import threading
 from pathlib import Path
 from unittest.mock import patch
 
@@ -40,3 +41,26 @@ async def test_a_path_with_spaces_is_understood(tmp_path: Path) -> None:
 async def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await MediaStore(f"file://{tmp_path}").get("gone.png")
+
+
+async def test_a_picture_that_is_wanted_again_counts_as_new(tmp_path: Path) -> None:
+    store = MediaStore(f"file://{tmp_path}")
+    await store.put("a/b.png", b"picture")
+    os.utime(tmp_path / "a/b.png", (0, 0))
+    assert await store.renew("a/b.png")
+    assert (tmp_path / "a/b.png").stat().st_mtime > 0
+    assert not await store.renew("a/gone.png")
+    assert not (tmp_path / "a/gone.png").exists()
+
+
+async def test_a_store_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr("app.core.media.ANSWER_WITHIN", 0.1)
+    monkeypatch.setattr(os, "utime", lambda _path: answers.wait())
+    try:
+        with pytest.raises(TimeoutError):
+            await MediaStore(f"file://{tmp_path}").renew("a/b.png")
+    finally:
+        answers.set()

@@ -49,10 +49,16 @@ NODE_EXPORTER = {
     name: values for name, values in APPLICATION.items() if name not in OPEN_TO_THE_EXPORTER
 } | GO_PROGRAM
 NODE_EXPORTER |= {"ProtectHome": ["read-only"]}
+RETENTION = APPLICATION | {
+    "IPAddressDeny": ["any"],
+    "PrivateNetwork": ["yes"],
+    "RestrictAddressFamilies": ["none"],
+}
 
 UNITS = {
     ("worker", "imageworker@.service.j2"): APPLICATION,
     ("bot", "imagebot@.service.j2"): APPLICATION,
+    ("media", "imagebot-media-retention.service.j2"): RETENTION,
     ("caddy", "imagebot-caddy.service.j2"): CADDY,
     ("node_exporter", "unit.conf.j2"): NODE_EXPORTER,
 }
@@ -67,6 +73,7 @@ FAMILIES = (
     "SystemCall",
     "Exec",
     "Proc",
+    "IPAddress",
 )
 OTHERS = {name for name in APPLICATION if not name.startswith(FAMILIES)}
 ORDINARY = {"ExecStart", "ExecStartPre", "ExecStopPost"}

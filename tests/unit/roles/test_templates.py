@@ -1,9 +1,17 @@
 """What the roles write, rendered without a host."""
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from app.core import media_retention
+from app.core.media_retention import NEEDED
+from app.core.request_scripts import HISTORY_TTL
 from tests.support.inventory import HOST, VAULT
 from tests.support.roles import render, settings, value
 
@@ -194,6 +202,56 @@ def test_a_mount_waits_for_its_server_instead_of_losing_pictures() -> None:
     mount = settings(render("media", "media.mount.j2", media_nfs_source="files.example:/srv/imagebot/media"))
     assert mount["What"] == ["files.example:/srv/imagebot/media"]
     assert "hard" in mount["Options"][0].split(",")
+
+
+NFS = {"media_backend": "nfs"}
+
+
+@pytest.mark.parametrize(
+    ("media", "hostvars", "host"),
+    [
+        (["vps1"], {}, "vps1"),
+        (["nfs1"], {"vps1": NFS}, "nfs1"),
+        (["vps1", "nfs1"], {"vps1": NFS}, "nfs1"),
+        (["vps2"], {"vps1": NFS, "vps2": NFS}, "vps1"),  # the file server is not ours
+    ],
+)
+def test_pictures_go_on_one_host_which_keeps_them_if_it_is_ours(
+    media: list[str], hostvars: dict[str, dict[str, str]], host: str
+) -> None:
+    groups = {"media": media, "bot": ["vps1", "vps2"]}
+    known = {name: hostvars.get(name, {}) for name in ("vps1", "vps2", "nfs1")}
+    assert value("media", "media_retention_host", groups=groups, hostvars=known) == host
+
+
+def test_what_lets_pictures_go_waits_for_no_server_for_ever_and_takes_no_mount_for_granted() -> None:
+    unit = settings(render("media", "imagebot-media-retention.service.j2", media_backend="nfs"))
+    assert unit["Type"] == ["oneshot"]
+    assert unit["TimeoutStartSec"] == ["15min"]
+    assert "findmnt --types nfs,nfs4 --mountpoint /srv/imagebot/media" in unit["ExecStartPre"][0]
+    assert unit["Wants"] == ["srv-imagebot-media.mount"]
+    assert "ExecStartPre" not in settings(render("media", "imagebot-media-retention.service.j2"))
+
+
+def test_results_are_kept_for_as_long_as_history_shows_them() -> None:
+    assert value("media", "media_results_days") * 24 * 3600 == HISTORY_TTL
+
+
+def test_what_lets_pictures_go_takes_the_settings_of_the_role(tmp_path: Path) -> None:
+    given = {"media_path": str(tmp_path), "media_inputs_days": 2, "media_results_days": 3, "media_disk_percent": 100}
+    text = render("media", "imagebot-media-retention.sh.j2", **given)
+    program = Path(media_retention.__file__)
+    (tmp_path / NEEDED).touch()
+    old = tmp_path / "inputs/aa/aa.jpg"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    os.utime(old, (time.time() - 2.5 * 86400,) * 2)
+    script = text.replace("/usr/bin/python3", sys.executable).replace(
+        "/usr/local/lib/imagebot/media_retention.py", str(program)
+    )
+    said = subprocess.run(["/bin/sh", "-c", script, "sh", "--dry-run"], text=True, capture_output=True, check=True)
+    assert "would let go inputs: 1 (0 bytes)" in said.stdout
+    assert str(program) not in text
 
 
 def test_packages_are_those_of_the_groups_a_host_is_in() -> None:

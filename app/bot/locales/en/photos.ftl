@@ -5,6 +5,7 @@ photo-button-edit = Change it
 photo-button-retouch = Retouch the portrait
 photo-button-upscale = Enlarge
 photo-button-merge = Merge with others
+picture-gone = I keep pictures only for a while, and no longer have that one. Please send it to me again.
 photo-gone = I can't see that picture any more. Please send it again.
 
 photo-too-large = This file is too heavy for me: I can take up to { $megabytes } MB. Could you send it smaller, or as a photo?
