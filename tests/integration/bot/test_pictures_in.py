@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
+from app.core.media_retention import NEEDED
 from tests.integration.bot.conftest import Scene
 from tests.integration.bot.harness import picture
 from tests.integration.bot.sender import COLOURS, Sender, colours
@@ -39,6 +40,10 @@ def test_a_photo_with_a_caption_becomes_an_edited_picture(scene: Scene) -> None:
     anna.person.waits_for_pictures(1)
     [answer] = [message for message in anna.person.seen() if message["photo"]]
     assert answer["reply_to"] == sent
+
+
+def test_what_requests_need_is_named_among_the_pictures(scene: Scene) -> None:
+    wait_until(lambda: (scene.directory / NEEDED).exists(), "the list of needed pictures")
 
 
 def test_a_document_is_kept_upright_and_without_a_word_about_the_person(scene: Scene) -> None:
