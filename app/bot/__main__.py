@@ -155,7 +155,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         texts=texts,
         name=settings.bot_name,
     )
-    room = Room(redis, Path("/"), *([media.directory] if media.directory else []))
+    room = Room(redis, Path("/"), *([media.directory] if media.directory else []), alerts=alerts)
     albums = Albums(redis)
     normaliser = Normaliser()
     stack.push_async_callback(normaliser.aclose)
@@ -166,7 +166,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
         texts,
         users,
         storage=dialogue_storage(redis),
-        photos=Photos(bot, media, requests, picture_limiter, normaliser),
+        photos=Photos(bot, media, requests, picture_limiter, normaliser, room),
         albums=albums,
         menus=menus,
         broadcasts=broadcasts,

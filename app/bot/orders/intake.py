@@ -206,10 +206,8 @@ class Intake:
 
     async def _may_begin(self, origin: Origin, voice: Voice, requests: int = 1) -> bool:
         """Whether there is room for new requests, and the person may send so many now; says so, if not."""
-        if lack := await self.room.lack():
-            logger.error("no room: %s", lack)
-            await self._refuse(Verdict.FULL, origin, voice, vip=False)
-            await self.alerts.tell(Alert.NO_ROOM, lack=lack)
+        if await self.room.is_lacking():
+            await self.bot.send_message(origin.chat_id, voice("refused-no-room"))
             return False
         wait = await self.limiter.hit(origin.user_id, requests)
         if wait:

@@ -15,6 +15,7 @@ from aiogram.types import Message
 from app.bot.answers.keyboards import ResultButton
 from app.bot.orders.downloads import TooLargeError, UnavailableError, download
 from app.bot.orders.normal_form import NormalPicture
+from app.bot.orders.room import Room
 from app.bot.refusals import RefusedError
 from app.core.media import MediaStore
 from app.core.rate_limit import RateLimiter
@@ -69,6 +70,7 @@ class Photos:
         requests: RequestStore,
         limiter: RateLimiter,
         normalise: Callable[[bytes], Awaitable[NormalPicture]],
+        room: Room,
     ) -> None:
         """``limiter`` counts pictures: they cost something long before there is a request to count."""
         self._bot = bot
@@ -77,6 +79,7 @@ class Photos:
         self._requests = requests
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._normalise = normalise
+        self._room = room
 
     async def of(self, *messages: Message | None) -> str | None:
         """Return the media key of the picture that the first of some messages brings, or None if none does.
@@ -108,9 +111,11 @@ class Photos:
         """Return the media key of the picture in normal form; the same picture gets the same key.
 
         Raises:
-            RefusedError: the file is too large, can't be had, or is no picture that the bot can use; or the person
-                has sent too many.
+            RefusedError: the file is too large, can't be had, or is no picture that the bot can use; the person has
+                sent too many, or there is no room for any.
         """
+        if await self._room.is_lacking():
+            raise RefusedError("refused-no-room")
         if wait := await self._limiter.hit(file.user_id):
             raise RefusedError("rate-limited", seconds=math.ceil(wait))
         async with self._downloads:

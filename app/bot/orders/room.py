@@ -10,10 +10,12 @@ from typing import Final
 
 from redis.asyncio import Redis
 
+from app.bot.people.alerts import Alert, Alerts
+
 MEMORY_MOST: Final = 0.85
 """Share of Redis' memory (``maxmemory``) above which nothing new is taken."""
-DISK_LEAST: Final = 0.05
-"""Share of a disk that must be free for something new."""
+DISK_LEAST: Final = 0.10
+"""Share of a disk that must be free for something new; results go early well before (``media_disk_percent``)."""
 FRESH: Final = 2.0
 """Seconds for which finding room serves all; where there was none, the next question looks anew."""
 
@@ -21,22 +23,42 @@ log = logging.getLogger(__name__)
 
 
 def free_share(path: Path) -> float:
-    """Return the share of a file system that is free for us: not what is kept for root, or for Redis."""
+    """Return the share of a file system that is free, as df counts: what is kept for root or Redis is no part."""
     disk = os.statvfs(path)
-    return disk.f_bavail / disk.f_blocks if disk.f_blocks else 1.0
+    usable = disk.f_blocks - disk.f_bfree + disk.f_bavail
+    return disk.f_bavail / usable if usable else 1.0
 
 
 class Room:
     """Looks at Redis' memory (the queue's instance) and at the disks."""
 
     def __init__(
-        self, redis: Redis, *disks: Path, free: Callable[[Path], float] = free_share, fresh: float = FRESH
+        self,
+        redis: Redis,
+        *disks: Path,
+        alerts: Alerts | None = None,
+        free: Callable[[Path], float] = free_share,
+        fresh: float = FRESH,
     ) -> None:
         """``disks``: a path on each; ``free``: tells the share of one that is free."""
+        self._alerts = alerts
         self._redis, self._disks, self._free, self._fresh = redis, disks, free, fresh
         self._found_at = -fresh
         self._shares: dict[Path, float] = {}
         self._looks: dict[Path, asyncio.Future[float]] = {}
+
+    async def is_lacking(self) -> bool:
+        """Whether there is too little for anything new; admins hear of it.
+
+        Raises:
+            RedisError: there was no answer.
+        """
+        lack = await self.lack()
+        if lack:
+            log.error("no room: %s", lack)
+            if self._alerts:
+                await self._alerts.tell(Alert.NO_ROOM, lack=lack)
+        return bool(lack)
 
     async def lack(self) -> str:
         """Return what there is too little of, in words for the log; nothing if there is room.

@@ -51,10 +51,11 @@ async def intake(queue_server: RedisServer, cache_server: RedisServer, tmp_path:
         Redis.from_url(cache_server.url, decode_responses=True) as cache,
     ):
         with BlockingRedis.from_url(queue_server.url) as rq:
+            alerts = Told()
             yield Intake(
                 MockBot(), redis, rq, RequestStore(redis), Conversations(redis), RateLimiter(cache_server.url),
-                ResultCache(cache), Shown(), BotSettings(telegram_token=TOKEN), Told(), Room(redis, fresh=0),
-                MediaStore(f"file://{tmp_path}"),
+                ResultCache(cache), Shown(), BotSettings(telegram_token=TOKEN), alerts,
+                Room(redis, fresh=0, alerts=alerts), MediaStore(f"file://{tmp_path}"),
             )  # fmt: skip
 
 
@@ -113,7 +114,7 @@ async def test_nothing_new_is_begun_while_memory_is_nearly_full_and_what_was_tak
         queue_server.client.config_set("maxmemory", "0")
     bot, alerts = cast(MockBot, intake.bot), cast(Told, intake.alerts)
     said = [method.text for method in bot.requests.all if isinstance(method, SendMessage)]
-    assert said == [VOICE("refused-full")] * 2
+    assert said == [VOICE("refused-no-room")] * 2
     assert set(alerts.told) == {Alert.NO_ROOM}
     assert await intake(ORDER, Origin("u2", 8, 8, 4), VOICE)
 

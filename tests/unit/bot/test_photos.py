@@ -17,6 +17,7 @@ from app.bot.answers.keyboards import result_keyboard
 from app.bot.orders import downloads
 from app.bot.orders.normal_form import NormalPicture, normalise
 from app.bot.orders.photos import BYTES_MAX, Photos, PictureFile, picture_in
+from app.bot.orders.room import Room
 from app.bot.refusals import RefusedError
 from app.bot.texts import Texts, Voice
 from app.core.media import MediaStore
@@ -55,6 +56,16 @@ class Limiter(RateLimiter):
         return self.wait
 
 
+class Disk(Room):
+    """Has room, or none."""
+
+    def __init__(self) -> None:
+        self.full = False
+
+    async def is_lacking(self) -> bool:
+        return self.full
+
+
 class Place:
     """A bot with files, and a store."""
 
@@ -62,8 +73,9 @@ class Place:
         self.bot = MockBot(Dispatcher())
         self.media = MediaStore(f"file://{directory}")
         self.limiter = Limiter()
+        self.room = Disk()
         self.records: dict[str, RequestRecord] = {}
-        self.photos = Photos(self.bot, self.media, Requests(self.records), self.limiter, self._normalise)
+        self.photos = Photos(self.bot, self.media, Requests(self.records), self.limiter, self._normalise, self.room)
         self.failures: list[Exception] = []
         stream = self.bot.session.stream_content
 
@@ -114,6 +126,14 @@ async def test_one_bad_picture_spoils_the_set(place: Place) -> None:
     place.bot.add_file("two", b"<html>")
     with pytest.raises(RefusedError, match="photo-not-a-picture"):
         await place.photos.take_in_all([file("one"), file("two")])
+
+
+async def test_nothing_is_taken_in_where_there_is_no_room(place: Place) -> None:
+    place.bot.add_file("f", jpeg())
+    place.room.full = True
+    assert await place.refusal(file()) == "refused-no-room"
+    place.room.full = False
+    assert await place.photos.take_in(file())
 
 
 async def test_what_says_that_it_is_too_large_is_not_even_asked_for(place: Place) -> None:

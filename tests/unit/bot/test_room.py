@@ -1,14 +1,19 @@
 """Whether there is room for more, by what Redis and the disks tell."""
 
 import asyncio
+import os
+import subprocess
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
 
 from app.bot.orders.room import Room, free_share
+from app.bot.people.alerts import Alert
+from tests.integration.bot.desk import Told
 
 PICTURES, ROOT = Path("/pictures"), Path("/")
 
@@ -33,7 +38,7 @@ async def test_memory_must_not_be_nearly_full(used: int, most: int, is_lacking: 
     assert bool(await room(Memory(used << 20, most << 20)).lack()) == is_lacking
 
 
-@pytest.mark.parametrize(("share", "is_lacking"), [(0.06, False), (0.04, True)])
+@pytest.mark.parametrize(("share", "is_lacking"), [(0.11, False), (0.09, True)])
 async def test_no_disk_must_be_nearly_full(share: float, is_lacking: bool) -> None:
     lack = await room(Memory(1, 0), ROOT, PICTURES, free=lambda path: share if path == PICTURES else 1.0).lack()
     assert ("/pictures" in lack) == is_lacking
@@ -83,5 +88,22 @@ async def test_what_cannot_be_looked_at_lacks_nothing() -> None:
     assert await room(Memory(1, 0), Path("/there/is/no/such/place")).lack() == ""
 
 
-def test_what_is_kept_for_root_is_not_free() -> None:
-    assert 0 <= free_share(ROOT) < 1
+def test_what_is_free_is_counted_as_df_does() -> None:
+    columns = subprocess.run(["df", "--output=pcent", "/"], text=True, capture_output=True, check=True).stdout.split()
+    assert free_share(ROOT) == pytest.approx(1 - int(columns[-1].rstrip("%")) / 100, abs=0.02)
+
+
+def test_blocks_that_are_kept_for_redis_are_neither_free_nor_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SimpleNamespace(f_blocks=100, f_bfree=70, f_bavail=45)  # 25 are kept
+    monkeypatch.setattr(os, "statvfs", lambda _path: disk)
+    assert free_share(ROOT) == 45 / 75
+
+
+async def test_admins_hear_of_it() -> None:
+    alerts, memory = Told(), Memory(1, 100)
+    asked = Room(cast(Redis, memory), fresh=0, alerts=alerts)
+    assert not await asked.is_lacking()
+    assert alerts.told == []
+    memory.used = 90
+    assert await asked.is_lacking()
+    assert alerts.told == [Alert.NO_ROOM]

@@ -37,6 +37,7 @@ refused-open = You already have { $count ->
        *[other] { $count } pictures
     } in the making. Send the next one when one of them is here, or look at /status.
 refused-full = Too many people are waiting for pictures just now. Please send it again in a few minutes.
+refused-no-room = I have run out of room for new pictures and am making some. Please send it again in a few minutes.
 refused-spend = Today's paint is used up, for everybody. It is filled up again at midnight (UTC), please come back then.
 refused-user-spend = You have used up your share of paint for today. It is filled up again at midnight (UTC).
 batch-open = Your last batch is still being drawn. Please send the next when it has ended.
