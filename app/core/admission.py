@@ -72,8 +72,12 @@ class Admission:
     def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
         self._admit = epoch.guard(redis, request_scripts.ADMIT, allow_oom=False)
 
-    async def admit(self, request: ImageRequest, limits: Limits = Limits(), known: Result | None = None) -> Admitted:
+    async def admit(
+        self, request: ImageRequest, limits: Limits = Limits(), known: Result | None = None, gone: str = ""
+    ) -> Admitted:
         """Record a request within limits; ``known``: its result, if there is one already.
+
+        ``gone``: the request that has just made one whose pictures are no longer there.
 
         Does nothing for a request that was recorded before. A request of a batch counts as part of it, not as one of
         its person's open ones.
@@ -89,6 +93,7 @@ class Admission:
                 Queue.redis_queue_namespace_prefix + request.queue, queues.QUEUES.index(request.queue) + 1,
                 limits.open_requests, limits.queue, limits.spend, limits.user_spend,
                 json.dumps(known.media) if known else "", json.dumps(known.file_ids) if known else "",
+                gone,
             ]
         )  # fmt: skip
         verdict = Verdict(verdict)

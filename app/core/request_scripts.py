@@ -63,14 +63,15 @@ end
 # ARGV: id, request as JSON, user, cost (micro-dollars), day, cache key ('' = none), batch ('' = none), time (Unix s),
 # queue's key and rank (1 = served first), then limits: open requests, jobs in the queue, micro-dollars a day for all
 # and for the person (0 = no limit); then pictures and file ids of a result that is known already, as JSON ('' = it is
-# not). Who wants what is just being made joins, unless it waits in a queue of a lower rank than one's own.
+# not), and the request that made one whose pictures are gone ('' = none). Who wants what is just being made joins,
+# unless it waits in a queue of a lower rank than one's own.
 # Returns a verdict and a number: queued (and how many jobs wait), joined, done; known (and 1 if its job is to be in
 # the queue); or what refused it: banned, open, full, spend, user-spend.
 ADMIT: Final = (
     _COMMON
     + f"""
 local id, request, user, cost, day, cache_key, batch, at, queue, rank = unpack(ARGV, 1, 10)
-local open_max, queue_max, spend_max, user_max, known_media, known_files = unpack(ARGV, 11, 16)
+local open_max, queue_max, spend_max, user_max, known_media, known_files, gone = unpack(ARGV, 11, 17)
 local record = record_of(id)
 local state, leader = unpack(redis.call('HMGET', record, 'state', 'joined_to'))
 if state then return {{'known', state == 'queued' and not leader and 1 or 0}} end
@@ -86,6 +87,7 @@ local function create(state, ...)
 end
 
 leader = cache_key ~= '' and redis.call('GET', in_flight(cache_key))
+if leader == gone then leader = false end
 local leads, leads_rank
 if leader then
   local media, files

@@ -163,6 +163,12 @@ class RequestStore:
         """Return what is known of a request, or None if nothing is."""
         return _read(cast(dict[str, str], await self._redis.hgetall(redis_keys.request(request_id))))
 
+    async def just_made(self, cache_key: str) -> RequestRecord | None:
+        """Return the request whose result serves all who ask for the same until the cache has it, if there is one."""
+        leader = await self._redis.get(redis_keys.in_flight(cache_key))
+        record = await self.load(str(leader)) if leader else None
+        return record if record and record.state is RequestState.DONE else None
+
     async def open_of(self, user_id: int) -> list[RequestRecord]:
         """Return a person's requests that have not ended, oldest first, those of a batch last."""
         ids: list[Any] = []

@@ -29,7 +29,7 @@ from app.core.media import MediaStore
 from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import ImageRequest, RequestStore
-from app.core.result_cache import ResultCache, cache_key
+from app.core.result_cache import Result, ResultCache, cache_key
 
 CACHE_HITS: Final = "cache_hits"
 CACHE_MISSES: Final = "cache_misses"
@@ -163,7 +163,7 @@ class Intake:
         )
 
     async def _take(self, request: ImageRequest, origin: Origin, *, vip: bool) -> Verdict:
-        known = await self.cache.get(request.cache_key) if request.cache_key else None
+        known, gone = await self._known(request.cache_key) if request.cache_key else (None, "")
         settings = self.settings
         limits = Limits(
             open_requests=settings.open_requests_max_vip if vip else settings.open_requests_max,
@@ -174,7 +174,7 @@ class Intake:
         admission = Admission(self.redis, self.epoch)
         try:
             await self.conversations.begin(request.id, origin.message_id)
-            admitted = await admission.admit(request, limits, known)
+            admitted = await admission.admit(request, limits, known, gone)
         except OutOfMemoryError:
             logger.error("Redis is full: a request is refused")
             if await self.requests.load(request.id) is None:
@@ -192,6 +192,14 @@ class Intake:
             except OutOfMemoryError as error:  # it is recorded, so it can't be refused: the update is handled again
                 raise RedisConnectionError("Redis is full") from error
         return admitted.verdict
+
+    async def _known(self, key: str) -> tuple[Result | None, str]:
+        """Return a result that serves again, and the request that has just made one which does not: it is gone."""
+        known = await self.cache.get(key)
+        if known and not await self._is_gone(known.media):
+            return known, ""
+        made = await self.requests.just_made(key)
+        return None, made.request.id if made and await self._is_gone(made.media) else ""
 
     async def _is_gone(self, keys: Sequence[str]) -> bool:
         """Whether one of some pictures is surely no longer kept; those that are, are kept on."""

@@ -22,12 +22,13 @@ from app.bot.people.alerts import Alert
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core import queues, redis_keys
+from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.media import MediaStore
 from app.core.media_retention import NEEDED
 from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
-from app.core.requests import RequestStore
-from app.core.result_cache import ResultCache
+from app.core.requests import FalRequest, Lease, RequestState, RequestStore
+from app.core.result_cache import Result, ResultCache, cache_key
 from tests.integration.bot.desk import Board, Told
 from tests.integration.bot.harness import TOKEN
 from tests.support.redis_server import RedisServer
@@ -182,3 +183,57 @@ async def test_what_unanswered_requests_need_is_named_among_the_pictures(
     await waiting_list.refresh(knows_all)
     await needed.write()
     assert (tmp_path / NEEDED).read_text() == ""
+
+
+# -- results that are known, or just made --------------------------------------------------------------------------
+
+FOX = cache_key(Operation.CREATE, DEFAULT_ENDPOINTS[Operation.CREATE], "a fox", (), {})
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_known_result_serves_as_long_as_its_pictures_are_kept(
+    intake: Intake, queue_server: RedisServer, tmp_path: Path, kept: bool
+) -> None:
+    pictures = ("results/2026/01/02/u0-0.png", "results/2026/01/02/u0-1.png")
+    for key in pictures if kept else pictures[:1]:
+        await intake.media.put(key, b"picture")
+        os.utime(tmp_path / key, (0, 0))
+    await intake.cache.put(FOX, Result(pictures, ("photo-1", "photo-2")))
+    assert await intake(ORDER, ORIGIN, VOICE)
+    record = await intake.requests.load("u1")
+    assert record
+    assert record.state is (RequestState.DONE if kept else RequestState.QUEUED)
+    assert waiting(queue_server) == ([] if kept else ["u1"])
+    assert not kept or (tmp_path / pictures[1]).stat().st_mtime > 0  # /history has it for another 30 days
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_result_just_made_serves_as_long_as_its_pictures_are_kept(
+    intake: Intake, queue_server: RedisServer, kept: bool
+) -> None:
+    assert await intake(ORDER, ORIGIN, VOICE)
+    picture = "results/2026/01/02/u1-0.png"
+    if kept:
+        await intake.media.put(picture, b"picture")
+    lease = Lease(redis_keys.leases(queues.QUEUE), "u1:test")
+    queue_server.client.zadd(lease.key, {lease.execution: 1})
+    await intake.requests.begin_submit("u1", lease, 1)
+    await intake.requests.submitted("u1", FalRequest("f", "s", "r", "c", "e", 1.0))
+    await intake.requests.stored("u1", lease, (picture,))
+    await intake.requests.done("u1", lease)
+    assert await intake(ORDER, Origin("u2", 8, 8, 4), VOICE)
+    assert await intake(ORDER, Origin("u3", 9, 9, 5), VOICE)
+    second, third = [await intake.requests.load(request_id) for request_id in ("u2", "u3")]
+    assert second
+    assert third
+    assert (second.state, third.state) == ((RequestState.DONE if kept else RequestState.QUEUED),) * 2
+    assert third.joined_to == ("" if kept else "u2")  # one call to fal for both
+
+
+async def test_a_known_result_serves_while_the_media_store_can_t_be_asked(
+    intake: Intake, queue_server: RedisServer, tmp_path: Path
+) -> None:
+    (tmp_path / "results").write_text("in the way")
+    await intake.cache.put(FOX, Result(("results/2026/01/02/u0-0.png",), ("photo-1",)))
+    assert await intake(ORDER, ORIGIN, VOICE)
+    assert waiting(queue_server) == []
