@@ -272,11 +272,13 @@ async def _know_the_settings(stack: Stack, people: list[int]) -> dict[int, int]:
 
 
 def _know_results(stack: Stack, person: int) -> None:
-    """Put results into the cache whose picture Telegram knows, since this person was sent it."""
+    """Put results into the cache whose picture is kept, and Telegram knows, since this person was sent it."""
+    drawn = picture(1024, 1024)
+    (stack.directory / "media" / "known.jpg").write_bytes(drawn)
     answer = httpx.post(
         f"{stack.telegram_url}/bot{TELEGRAM_TOKEN}/sendPhoto",
         data={"chat_id": str(person)},
-        files={"photo": ("fox.jpg", picture(1024, 1024), "image/jpeg")},
+        files={"photo": ("fox.jpg", drawn, "image/jpeg")},
     ).raise_for_status()
     result = Result(("known.jpg",), (answer.json()["result"]["photo"][-1]["file_id"],))
     with Redis.from_url(stack.cache_url) as cache:
