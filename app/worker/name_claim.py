@@ -30,6 +30,8 @@ class NameClaim:
         self._lifetime_ms = int(lifetime * 1000)
         self._machine = _machine()
         self._holder = f"{self._machine} {os.getpid()} {_started(os.getpid())}"
+        self._one_at_a_time = asyncio.Lock()  # a renewal on its way would outlive the release
+        self._released = False
 
     async def take(self) -> None:
         """Claim the name; that of a process of this machine that is dead at once, else when its claim lapses.
@@ -57,15 +59,19 @@ class NameClaim:
             await asyncio.sleep(LOOK_EVERY)
 
     async def renew(self) -> None:
-        """Hold the name for another lifetime."""
-        await self._hold()
+        """Hold the name for another lifetime, unless it has been given up."""
+        async with self._one_at_a_time:
+            if not self._released:
+                await self._hold()
 
     async def _hold(self, *options: str) -> bool:
         return bool(await self._set(keys=[self._key], args=[self._holder, self._lifetime_ms, *options]))
 
     async def release(self) -> None:
         """Give the name up."""
-        await self._redis.delete(self._key)
+        async with self._one_at_a_time:
+            self._released = True
+            await self._redis.delete(self._key)
 
 
 def _machine() -> str:

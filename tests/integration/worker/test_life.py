@@ -123,12 +123,13 @@ def test_a_step_of_redis_clock_moves_no_living_workers_jobs_and_a_dead_ones_all_
     world: World, step: float
 ) -> None:
     first = world.worker().until_ready()
-    ids = world.orders(4, SLOW)
+    ids = world.orders(4, "a very slow fox [sim:latency=15]")  # none ends while the clock is stepped
     for request_id in ids:
         world.until_state(request_id, RequestState.SUBMITTED)
     second = world.worker("imageworker@2").until_ready()
     for _ in range(5):
         left = set(world.step_redis_clock(step).items())
+        assert len(left) == 4
         wait_until(partial(lambda left: not left & set(world.leases().items()), left), "all leases are renewed")
     assert "took back" not in second.log()
     world.step_redis_clock(step)
@@ -200,10 +201,10 @@ def test_one_on_another_machine_is_known_by_its_renewals_and_succeeded_without(w
     assert late.stop() == 0
     assert not world.redis.exists(key)
 
-    world.redis.set(key, "another-machine 1 1", px=1500)
+    world.redis.set(key, "another-machine 1 1", px=10_000)
     twin = world.worker()
     while twin.process.poll() is None:
-        world.redis.set(key, "another-machine 1 1", px=1500)
+        world.redis.set(key, "another-machine 1 1", px=10_000)
         time.sleep(0.05)
     assert twin.exit_status() == 78
     assert "alive on another machine" in twin.log()

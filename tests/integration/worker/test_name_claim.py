@@ -1,0 +1,38 @@
+"""A name that was given up stays free, whatever was under way."""
+
+import asyncio
+
+from redis.asyncio import Redis
+
+from app.core import redis_keys
+from app.worker.name_claim import NameClaim
+
+NAME = "imageworker@1"
+
+
+async def test_a_renewal_that_is_under_way_does_not_outlive_the_release(redis: Redis) -> None:
+    claim = NameClaim(redis, NAME, 10)
+    await claim.take()
+    hold, on_its_way, may_go_on = claim._hold, asyncio.Event(), asyncio.Event()
+
+    async def slow_hold(*options: str) -> bool:
+        on_its_way.set()
+        await may_go_on.wait()
+        return await hold(*options)
+
+    claim._hold = slow_hold  # type: ignore[method-assign]
+    renewal = asyncio.create_task(claim.renew())
+    await on_its_way.wait()
+    release = asyncio.create_task(claim.release())
+    await asyncio.sleep(0.05)
+    may_go_on.set()
+    await asyncio.gather(renewal, release)
+    assert not await redis.exists(redis_keys.worker_name(NAME))
+
+
+async def test_what_was_given_up_is_not_renewed(redis: Redis) -> None:
+    claim = NameClaim(redis, NAME, 10)
+    await claim.take()
+    await claim.release()
+    await claim.renew()
+    assert not await redis.exists(redis_keys.worker_name(NAME))
