@@ -37,6 +37,7 @@ def table(counts: dict[str, Any], distribution: str) -> str:
         "billed and never seen": counts["billed_unseen"],
         "stray texts": len(counts["stray_texts"]),
         "longest in nobody's hands": f"{counts['longest_gap_s']:.1f} s",
+        "the same where Redis was away meanwhile": f"{counts['longest_gap_redis_away_s']:.1f} s",
         "units that don't run": ", ".join(counts["not_running"]) or "none",
         "kills": ", ".join(f"{count} {what}" for what, count in counts["kills"].items()),
         "healed by the sweeper": ", ".join(f"{count} {name}" for name, count in healed.items()) or "none",

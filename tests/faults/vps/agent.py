@@ -82,13 +82,20 @@ class Hands(threading.Thread):
                     self._orphans.setdefault(job, at)
 
     def run(self) -> None:
-        """Look, and look again."""
+        """Look, and look again; note when Redis does not answer, and when it does again."""
+        away = False
         while True:
             time.sleep(LOOK_EVERY)
             try:
                 self._look()
             except (RedisError, OSError):
-                continue
+                if not away:
+                    self._log.write("redis-away")
+                away = True
+            else:
+                if away:
+                    self._log.write("redis-back")
+                away = False
 
     def _look(self) -> None:
         pipeline = self._redis.pipeline(transaction=False)

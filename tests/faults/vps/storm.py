@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.faults.vps.gaps import longest
 from tests.faults.vps.host import Host
 from tests.faults.vps.people import Crowd
 from tests.faults.vps.plan import Plan
@@ -80,7 +81,7 @@ class VpsStorm:
         twice = [one for one in sightings if one.answers > 1]
         wrong = [one for one in sightings if not await self._is_right(one, jobs, chats, crowd)]
         billed = {one.prompt: sum(job["billed"] for job in jobs.get(one.prompt, [])) for one in sightings}
-        gaps = [entry for entry in self._log if entry["event"] == "taken-up"]
+        gaps = longest(self._log)
         sentences: dict[str, int] = defaultdict(int)
         for text in itertools.chain.from_iterable(one.sentences for one in sightings):
             sentences[text.splitlines()[-1]] += 1
@@ -101,8 +102,9 @@ class VpsStorm:
             "messages": sum(map(len, crowd.orders.values())),
             "wait_p50_s": statistics.median([at - order.at for order, at in crowd.answered.items()] or [0.0]),
             "wait_max_s": max((at - order.at for order, at in crowd.answered.items()), default=0.0),
-            "longest_gap_s": max((float(entry["seconds"]) for entry in gaps), default=0.0),
-            "taken_up": len(gaps),
+            "longest_gap_s": gaps.living,
+            "longest_gap_redis_away_s": gaps.redis_away,
+            "taken_up": gaps.count,
             "kills": self._kills(),
             "not_running": not_running,
             "left": {name: status[name] for name in ("queued", "leased", "states")},
