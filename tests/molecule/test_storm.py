@@ -44,7 +44,7 @@ def test_what_a_killed_worker_held_was_put_back_by_its_unit(counts: dict[str, An
 
 
 def test_it_was_a_storm(counts: dict[str, Any]) -> None:
-    assert counts["kills"]["imageworker"] > 3
+    assert counts["kills"]["imageworker"] > 1
     assert counts["kills"]["imagebot"] > 0
     assert counts["kills"]["redis-server@queue"] == 1
     assert counts["taken_up"] > 0

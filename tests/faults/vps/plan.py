@@ -18,7 +18,8 @@ class Fault:
     """One thing that goes wrong, ``at`` seconds after the first prompt, for ``seconds`` if it lasts.
 
     ``kill`` and ``stop`` (SIGKILL, SIGSTOP) take a ``target``: a unit, or ``imageworker`` or ``imagebot`` for any
-    instance. ``uplink-gone`` takes Telegram, fal.ai and the world from the VPS, ``nfs-gone`` the media's server.
+    instance; a ``kill`` waits up to ``seconds`` for one that may be killed. ``uplink-gone`` takes Telegram, fal.ai
+    and the world from the VPS, ``nfs-gone`` the media's server.
     """
 
     at: float
@@ -47,10 +48,10 @@ class Plan:
         return max([self.seconds, *(fault.at + fault.seconds for fault in self.faults)])
 
 
-def every(gap: float, target: str, first: float, last: float) -> Iterator[Fault]:
-    """Kill a target every ``gap`` seconds."""
+def every(gap: float, target: str, first: float, last: float, wait: float = 0.0) -> Iterator[Fault]:
+    """Kill a target every ``gap`` seconds; each kill waits up to ``wait`` seconds for a victim."""
     for number in range(int((last - first) / gap) + 1):
-        yield Fault(first + number * gap, "kill", target)
+        yield Fault(first + number * gap, "kill", target, wait)
 
 
 LONG: Final = Plan(
@@ -77,7 +78,7 @@ LONG: Final = Plan(
 SHORT: Final = Plan(
     seconds=100,
     faults=(
-        *every(4, WORKER, 6, 98),
+        *every(4, WORKER, 6, 98, wait=20),  # a slow machine starts its workers slowly, and some must die
         *every(30, BOT, 13, 98),
         Fault(26, "kill", QUEUE),
         Fault(55, "power-cut"),

@@ -221,7 +221,7 @@ def test_an_heir_of_whom_the_bot_never_heard_is_queued(world: World) -> None:
 
 
 def test_crashes_leave_nothing_to_heal(world: World) -> None:
-    ids = world.orders(6, "a fox [sim:latency=4]")
+    ids = world.orders(6, "a fox [sim:latency=15]")
     other = world.worker("imageworker@2")
     for _ in range(3):
         worker = world.worker().until_ready()

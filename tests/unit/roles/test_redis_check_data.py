@@ -211,9 +211,52 @@ def test_the_cache_starts_without_what_follows_damage_and_says_so(cache: Instanc
     assert cache.keys() == {"old": "1", "a": "3", "b": "3"}
 
 
+def a_newer_redis(instance: Instance) -> None:
+    overwrite(instance.base, 5, b"0099")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda cache: cache.manifest.unlink(),
+        lambda cache: cache.manifest.write_bytes(b""),
+        lambda cache: cache.manifest.write_bytes(bytes(88)),
+        lambda cache: cache.manifest.write_text("garbage\n"),
+        lambda cache: cache.base.unlink(),
+        lambda cache: cache.incr.unlink(),
+        lambda cache: cache.base.write_bytes(cache.base.read_bytes()[:-20]),
+        lambda cache: cache.base.write_bytes(b""),
+        a_newer_redis,
+    ],
+    ids=["no manifest", "empty", "zeros", "garbage", "no base", "no incr", "base cut", "base empty", "newer"],
+)
+def test_the_cache_starts_empty_and_says_so_where_its_files_cannot_be_loaded(
+    cache: Instance, damage: Callable[[Instance], None]
+) -> None:
+    for _ in range(2):
+        cache.has_run()
+        damage(cache)
+        passed = cache.run("before")
+        assert passed.returncode == 0, passed.stderr
+        told, aside = passed.stdout.splitlines()
+        assert told.startswith("redis-server@cache starts empty: ")
+        assert aside == f"Its files are set aside in {cache.data}/appendonlydir.damaged."
+        assert not cache.files.exists()
+    assert cache.run("before").returncode == 0
+    assert cache.keys() == {}
+
+
+def test_a_cache_whose_files_are_gone_starts_empty_and_says_so(cache: Instance) -> None:
+    cache.has_run()
+    shutil.rmtree(cache.files)
+    passed = cache.run("before")
+    assert passed.returncode == 0, passed.stderr
+    assert passed.stdout == f"redis-server@cache starts empty: it had data, and {cache.manifest} is gone.\n"
+
+
 def test_a_newer_redis_files_are_refused_and_left_alone(queue: Instance) -> None:
     queue.has_run()
-    overwrite(queue.base, 5, b"0099")
+    a_newer_redis(queue)
     before = queue.base.read_bytes()
     line, _ = queue.refused()
     assert "a newer Redis has written its files (RDB version 99). Install that Redis (apt-get " in line
@@ -229,6 +272,25 @@ def test_a_missing_file_is_refused_by_name(queue: Instance, which: str) -> None:
     assert f"{file} is gone. Restore it." in line
     queue.cure(cure)
     assert queue.keys() == ({"a": "3", "b": "3"} if which == "base" else {"old": "1"})
+
+
+def test_an_empty_base_is_refused_by_name(queue: Instance) -> None:
+    queue.has_run()
+    queue.base.write_bytes(b"")
+    line, cure = queue.refused()
+    assert f"{queue.base} is empty. Restore it." in line
+    queue.cure(cure)
+    assert queue.keys() == {"a": "3", "b": "3"}
+
+
+@pytest.mark.parametrize("content", [bytes(88), b"garbage\n", b"\xff\xfe\n"], ids=["zeros", "garbage", "no text"])
+def test_a_damaged_manifest_is_refused(queue: Instance, content: bytes) -> None:
+    queue.has_run()
+    queue.manifest.write_bytes(content)
+    line, cure = queue.refused()
+    assert f"{queue.files} can't be read (AOF {queue.manifest} " in line
+    queue.cure(cure)
+    assert queue.keys() == {}
 
 
 def test_a_damaged_base_is_refused_with_redis_words(queue: Instance) -> None:
