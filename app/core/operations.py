@@ -13,6 +13,9 @@ class Operation(StrEnum):
     UPSCALE = "upscale"
 
 
+VARIATION = "variation"
+"""The parameter of an edit that wants its picture varied; the prompt is then what the picture was made from."""
+
 PROMPT_MAX_LENGTH = 2000
 """Characters of a prompt, after trimming."""
 

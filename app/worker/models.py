@@ -6,11 +6,17 @@ from typing import Any, Final
 
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.errors import ConfigurationError, FailureReason, RequestFailedError
-from app.core.operations import Operation
+from app.core.operations import VARIATION, Operation
 from app.core.requests import ImageRequest
 from app.worker.fal_shapes import Result
 
 Payload = dict[str, Any]
+
+VARY: Final = (
+    "Make a variation of this picture: keep its subject, style and composition, "
+    "and change details, pose, light and background moderately."
+)
+"""What a model that edits is told for a variation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +32,21 @@ def _chosen(request: ImageRequest, *names: str) -> Payload:
     return {name: request.parameters[name] for name in names if name in request.parameters}
 
 
+def _instruction(request: ImageRequest) -> str:
+    return VARY if request.parameters.get(VARIATION) else request.prompt
+
+
 def _from_text(*names: str) -> Callable[[ImageRequest, list[str]], Payload]:
     return lambda request, _: {"prompt": request.prompt, **_chosen(request, *names)}
 
 
 def _from_pictures(*names: str) -> Callable[[ImageRequest, list[str]], Payload]:
-    return lambda request, urls: {"prompt": request.prompt, "image_urls": urls, **_chosen(request, *names)}
+    return lambda request, urls: {"prompt": _instruction(request), "image_urls": urls, **_chosen(request, *names)}
 
 
 def _from_picture(*names: str, prompted: bool = False) -> Callable[[ImageRequest, list[str]], Payload]:
     def payload(request: ImageRequest, urls: list[str]) -> Payload:
-        prompt = {"prompt": request.prompt} if prompted else {}
+        prompt = {"prompt": _instruction(request)} if prompted else {}
         return {"image_url": urls[0], **prompt, **_chosen(request, *names)}
 
     return payload
@@ -52,7 +62,7 @@ MODELS: Final[Mapping[str, Model]] = {
     "fal-ai/bytedance/seedream/v4.5/text-to-image": Model(_CREATE, _from_text("image_size", "num_images", "seed")),
     "fal-ai/nano-banana": Model(_CREATE, _from_text("aspect_ratio", "num_images")),
     "fal-ai/flux/schnell": Model(_CREATE, _from_text("image_size", "num_images", "seed")),
-    "fal-ai/bytedance/seedream/v4.5/edit": Model(_EDIT_MERGE, _from_pictures("image_size")),
+    "fal-ai/bytedance/seedream/v4.5/edit": Model(_EDIT_MERGE, _from_pictures("image_size", "seed")),
     "fal-ai/nano-banana/edit": Model(_EDIT_MERGE, _from_pictures("aspect_ratio")),
     "fal-ai/flux-pro/kontext": Model(_EDIT, _from_picture("aspect_ratio", "seed", prompted=True)),
     "fal-ai/retoucher": Model(_RETOUCH, _from_picture("seed")),

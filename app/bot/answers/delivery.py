@@ -172,7 +172,7 @@ class Delivery:
                 request.chat_id,
                 reply_to=conversation.prompt_message_id,
                 caption=excerpt(request.prompt, PROMPT_SHOWN) if request.batch and request.prompt else None,
-                keyboard=result_keyboard(request.id, number, voice),
+                keyboard=result_keyboard(record, number, voice),
             )
             file_id = known[number] if number < len(known) else ""
             if file_id and place is None:

@@ -11,6 +11,8 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from app.bot.texts import Voice
+from app.core.operations import Operation
+from app.core.requests import RequestRecord
 
 _ROW: Final = 4
 """Buttons side by side in a list."""
@@ -28,6 +30,8 @@ class Verb(StrEnum):
 
 
 _VERB_ROWS: Final = ((Verb.AGAIN, Verb.VARIATION), (Verb.UPSCALE, Verb.EDIT, Verb.RETOUCH), (Verb.FILE,))
+_OTHERWISE: Final = frozenset({Verb.AGAIN, Verb.VARIATION})
+"""What brings another picture; an upscale and a retouch have no other."""
 
 
 class ResultButton(CallbackData, prefix="r"):
@@ -55,21 +59,26 @@ class HistoryButton(CallbackData, prefix="h"):
     position: int
 
 
-def result_keyboard(request_id: str, number: int, voice: Voice) -> InlineKeyboardMarkup:
+def offers(verb: Verb, operation: Operation) -> bool:
+    """Whether something can be done with a result of an operation."""
+    return verb not in _OTHERWISE or operation not in (Operation.RETOUCH, Operation.UPSCALE)
+
+
+def result_keyboard(record: RequestRecord, number: int, voice: Voice) -> InlineKeyboardMarkup:
     """Return what stands under a picture of a result."""
-    return InlineKeyboardMarkup(inline_keyboard=_result_rows(request_id, number, voice))
+    return InlineKeyboardMarkup(inline_keyboard=_result_rows(record, number, voice))
 
 
-def history_keyboard(request_id: str, number: int, position: int, total: int, voice: Voice) -> InlineKeyboardMarkup:
+def history_keyboard(
+    record: RequestRecord, number: int, position: int, total: int, voice: Voice
+) -> InlineKeyboardMarkup:
     """Return the same with buttons to the newer and older pictures."""
     newer = HistoryButton(position=position - 1) if position > 0 else None
     older = HistoryButton(position=position + 1) if position + 1 < total else None
     pager = [
         _button(voice(key), target) for key, target in (("history-newer", newer), ("history-older", older)) if target
     ]
-    return InlineKeyboardMarkup(
-        inline_keyboard=[*_result_rows(request_id, number, voice), *([pager] if pager else [])]
-    )
+    return InlineKeyboardMarkup(inline_keyboard=[*_result_rows(record, number, voice), *([pager] if pager else [])])
 
 
 def status_keyboard(request_id: str, voice: Voice) -> InlineKeyboardMarkup:
@@ -93,14 +102,17 @@ def standing_keyboard(request_ids: Sequence[str], voice: Voice) -> InlineKeyboar
     return InlineKeyboardMarkup(inline_keyboard=rows)
 
 
-def _result_rows(request_id: str, number: int, voice: Voice) -> list[list[InlineKeyboardButton]]:
+def _result_rows(record: RequestRecord, number: int, voice: Voice) -> list[list[InlineKeyboardButton]]:
+    request = record.request
+
     def row(verbs: Iterable[Verb]) -> list[InlineKeyboardButton]:
         return [
-            _button(voice(f"result-{verb}"), ResultButton(verb=verb, request_id=request_id, number=number))
+            _button(voice(f"result-{verb}"), ResultButton(verb=verb, request_id=request.id, number=number))
             for verb in verbs
+            if offers(verb, request.operation)
         ]
 
-    return [row(verbs) for verbs in _VERB_ROWS]
+    return [buttons for verbs in _VERB_ROWS if (buttons := row(verbs))]
 
 
 def _button(text: str, data: CallbackData) -> InlineKeyboardButton:

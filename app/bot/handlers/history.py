@@ -38,7 +38,7 @@ class _Page:
     def frame(self, chat_id: int, voice: Voice) -> Frame:
         """Return what is round it."""
         request = self.record.request
-        keyboard = history_keyboard(request.id, self.number, self.position, self.total, voice)
+        keyboard = history_keyboard(self.record, self.number, self.position, self.total, voice)
         counted = {"position": self.position + 1, "total": self.total}
         if request.prompt:
             caption = voice("history-caption-prompt", **counted, prompt=excerpt(request.prompt, PROMPT_SHOWN))

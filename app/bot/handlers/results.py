@@ -13,7 +13,7 @@ from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.answers.conversations import ENDED, HELD, Conversations
 from app.bot.answers.fence import ClaimLostError
-from app.bot.answers.keyboards import ResultButton, Verb
+from app.bot.answers.keyboards import ResultButton, Verb, offers
 from app.bot.answers.picture_sender import Frame, PictureSender
 from app.bot.handlers.edit import start_edit
 from app.bot.handlers.retoucher import retouch
@@ -24,6 +24,7 @@ from app.bot.refusals import RefusedError
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
+from app.core.operations import VARIATION, Operation
 from app.core.requests import ImageRequest, RequestStore
 
 SEED_MAX: Final = 2**31 - 1
@@ -51,6 +52,7 @@ async def handle_result_button(
         or record is None
         or record.request.user_id != query.from_user.id
         or not 0 <= number < len(record.media)
+        or not offers(callback_data.verb, record.request.operation)
     ):
         await handle_stale_button(query, bot, voice)
         return
@@ -58,13 +60,13 @@ async def handle_result_button(
     chat_id, message_id = query.message.chat.id, query.message.message_id
     origin = Origin(f"u{event_update.update_id}", query.from_user.id, chat_id, message_id)
     key = record.media[number]
-    if callback_data.verb in (Verb.UPSCALE, Verb.EDIT, Verb.RETOUCH) and isinstance(query.message, Message):
+    if callback_data.verb not in (Verb.AGAIN, Verb.FILE) and isinstance(query.message, Message):
         key = await photos.of(query.message) or key  # when it is no longer kept, as Telegram has it
     match callback_data.verb:
         case Verb.AGAIN:
             await intake(_again(record.request, origin), origin, voice)
         case Verb.VARIATION:
-            await intake(_variation(record.request, origin), origin, voice)
+            await intake(_variation(key, record.request, origin), origin, voice)
         case Verb.UPSCALE:
             await upscale(key, origin, voice, intake)
         case Verb.EDIT:
@@ -83,11 +85,11 @@ def _again(request: ImageRequest, origin: Origin) -> Order:
     return Order(request.operation, request.prompt, request.inputs, parameters, fresh=True)
 
 
-def _variation(request: ImageRequest, origin: Origin) -> Order:
-    """One more picture of the same."""
-    again = _again(request, origin)
-    parameters = {name: value for name, value in again.parameters.items() if name != "num_images"}
-    return Order(again.operation, again.prompt, again.inputs, parameters, fresh=True)
+def _variation(picture: str, request: ImageRequest, origin: Origin) -> Order:
+    """One picture like this one (a media key), changed a little; its words stay those by which people know it."""
+    parameters = {**_again(request, origin).parameters, VARIATION: True}
+    parameters.pop("num_images", None)
+    return Order(Operation.EDIT, request.prompt, (picture,), parameters, fresh=True)
 
 
 @dataclass(frozen=True, slots=True)

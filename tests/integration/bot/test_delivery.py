@@ -58,7 +58,7 @@ async def test_a_picture_is_a_short_text_in_reply_to_its_prompt_that_becomes_it(
     assert text.text == "Here it is"
     assert text.reply_parameters.message_id == 3
     assert desk.shown() == [(70, picture())]
-    assert photo.reply_markup == result_keyboard("u1", 0, Voice(Texts(), "en"))
+    assert photo.reply_markup == result_keyboard(await desk.record("u1"), 0, Voice(Texts(), "en"))
     assert desk.board.told == [("removed", "u1")]
 
 
@@ -88,8 +88,8 @@ async def test_each_picture_of_a_result_has_buttons_of_its_own(desk: Desk) -> No
     await desk.draw("u1", picture(), picture(colour="red"))
     await desk.delivery.handle(DONE)
     assert desk.kinds() == HERE * 2
-    voice = Voice(Texts(), "en")
-    assert [photo.reply_markup for photo in desk.sent()[1::2]] == [result_keyboard("u1", n, voice) for n in (0, 1)]
+    record, voice = await desk.record("u1"), Voice(Texts(), "en")
+    assert [photo.reply_markup for photo in desk.sent()[1::2]] == [result_keyboard(record, n, voice) for n in (0, 1)]
 
 
 async def test_what_another_instance_is_sending_is_left_to_it(desk: Desk) -> None:

@@ -16,8 +16,11 @@ from app.bot.answers.keyboards import (
     status_keyboard,
 )
 from app.bot.texts import Texts, Voice
+from app.core.operations import Operation
+from tests.unit.bot.records import record
 
 EN = Voice(Texts(), "en")
+FOX = record("u1", 7)
 
 LONGEST_IDS = ["u9999999999", "a9999999999999999-99999999999999999999", "u9999999999-20"]
 """Ids of requests that come from a message, from an album (a chat has up to 52 bits), from a batch."""
@@ -34,15 +37,23 @@ def data(keyboard: InlineKeyboardMarkup | None) -> list[str]:
 
 
 def test_a_result_can_be_had_again_changed_and_taken_along() -> None:
-    assert texts(result_keyboard("u1", 0, EN)) == [
+    assert texts(result_keyboard(FOX, 0, EN)) == [
         ["🔄 Again", "🎲 Variation"],
         ["🔍 Upscale", "✏️ Edit", "✨ Retouch"],
         ["📄 File"],
     ]
 
 
+@pytest.mark.parametrize("operation", [Operation.UPSCALE, Operation.RETOUCH])
+def test_what_can_not_come_out_otherwise_is_not_offered_again(operation: Operation) -> None:
+    assert texts(result_keyboard(record("u1", 7, operation=operation, prompt=""), 0, EN)) == [
+        ["🔍 Upscale", "✏️ Edit", "✨ Retouch"],
+        ["📄 File"],
+    ]
+
+
 def test_each_button_says_what_to_do_with_which_picture_of_which_request() -> None:
-    assert [ResultButton.unpack(button) for button in data(result_keyboard("u1", 3, EN))] == [
+    assert [ResultButton.unpack(button) for button in data(result_keyboard(FOX, 3, EN))] == [
         ResultButton(verb=verb, request_id="u1", number=3) for verb in Verb
     ]
 
@@ -62,11 +73,11 @@ def test_data_fits_into_64_bytes_and_comes_back_as_it_was(request_id: str) -> No
 
 @pytest.mark.parametrize(("position", "pager"), [(0, ["Older ▶"]), (1, ["◀ Newer", "Older ▶"]), (2, ["◀ Newer"])])
 def test_the_history_turns_only_where_there_is_a_page(position: int, pager: list[str]) -> None:
-    assert texts(history_keyboard("u1", 0, position, 3, EN))[3:] == [pager]
+    assert texts(history_keyboard(FOX, 0, position, 3, EN))[3:] == [pager]
 
 
 def test_a_history_of_one_picture_does_not_turn() -> None:
-    assert len(texts(history_keyboard("u1", 0, 0, 1, EN))) == 3
+    assert len(texts(history_keyboard(FOX, 0, 0, 1, EN))) == 3
 
 
 def test_a_status_message_can_be_cancelled() -> None:

@@ -196,7 +196,7 @@ async def test_a_result_of_the_bot_s_own_is_taken_in_full_quality(
         place.records["u1"] = known
         await place.media.put("u1-1.png", b"as it was drawn")
     place.bot.add_file("f", jpeg())
-    photo = MockMessagePhoto("f", reply_markup=result_keyboard("u1", number, Voice(Texts(), "en")))
+    photo = MockMessagePhoto("f", reply_markup=result_keyboard(result(), number, Voice(Texts(), "en")))
     key = await place.photos.of(None, photo)
     assert key is not None
     assert (key == "u1-1.png") is is_known
@@ -206,7 +206,7 @@ async def test_a_result_of_the_bot_s_own_is_taken_in_full_quality(
 async def test_a_result_that_is_no_longer_kept_is_taken_as_telegram_has_it(place: Place) -> None:
     place.records["u1"] = result()
     place.bot.add_file("f", jpeg())
-    photo = MockMessagePhoto("f", reply_markup=result_keyboard("u1", 1, Voice(Texts(), "en")))
+    photo = MockMessagePhoto("f", reply_markup=result_keyboard(result(), 1, Voice(Texts(), "en")))
     key = await place.photos.of(photo)
     assert key is not None
     assert key.startswith("inputs/")

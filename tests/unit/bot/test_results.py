@@ -78,11 +78,23 @@ async def test_again_draws_the_same_anew(stage: Stage) -> None:
     assert (origin.user_id, origin.chat_id) == (ANNA.id, ANNA.id)
 
 
-async def test_a_variation_is_one_more_picture(stage: Stage) -> None:
+async def test_a_variation_changes_the_picture_it_stands_under(stage: Stage) -> None:
     await stage.press("variation", number=1)
     [(order, *_)] = stage.intake.taken
+    assert (order.operation, order.prompt, order.inputs) == (Operation.EDIT, "a fox", ("u1-1.jpg",))
     assert order.fresh
-    assert order.parameters.keys() == {"image_size", "seed"}
+    assert order.parameters.keys() == {"image_size", "seed", "variation"}
+
+
+@pytest.mark.parametrize("verb", ["again", "variation"])
+@pytest.mark.parametrize("operation", [Operation.UPSCALE, Operation.RETOUCH])
+async def test_a_button_of_old_under_what_can_not_come_out_otherwise_says_so(
+    stage: Stage, verb: str, operation: Operation
+) -> None:
+    stage.records.keep(record("u2", ANNA.id, operation=operation, prompt=""))
+    [answer] = await stage.press(verb, "u2")
+    assert "has had its day" in answer.text
+    assert stage.intake.taken == []
 
 
 @pytest.mark.parametrize("verb", ["again", "variation"])

@@ -11,7 +11,7 @@ from app.core.errors import ConfigurationError, FailureReason, RequestFailedErro
 from app.core.operations import MERGE_INPUTS_MAX, Operation
 from app.core.requests import ImageRequest
 from app.worker.fal_shapes import File, Result
-from app.worker.models import MODELS, choose_endpoints, result_urls
+from app.worker.models import MODELS, VARY, choose_endpoints, result_urls
 from tests.simulators.fal import models as simulated
 
 SHAPES = [(endpoint, operation) for endpoint, model in MODELS.items() for operation in sorted(model.operations)]
@@ -43,6 +43,13 @@ def test_chosen_parameters_are_sent_where_an_endpoint_has_them() -> None:
     sent = payload(seedream, Operation.CREATE, seed=7, image_size={"width": 512, "height": 512}, unknown=1)
     assert sent == {"prompt": "a fox", "seed": 7, "image_size": {"width": 512, "height": 512}}
     assert payload(upscaler, Operation.UPSCALE, scale=4)["scale"] == 4
+
+
+@pytest.mark.parametrize("endpoint", [endpoint for endpoint, operation in SHAPES if operation is Operation.EDIT])
+def test_a_variation_is_asked_for_in_words_of_its_own(endpoint: str) -> None:
+    sent = payload(endpoint, Operation.EDIT, variation=True)
+    assert sent["prompt"] == VARY
+    assert sent.keys() == set(simulated.MODELS[endpoint].required)
 
 
 def test_every_operation_has_an_endpoint_and_each_can_be_changed() -> None:
