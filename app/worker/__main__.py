@@ -47,7 +47,8 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
     redis = queue_redis(settings)
     epoch = Epoch(state_file(f"{settings.worker_name}.json"))
     store = RequestStore(redis, epoch)
-    fal = FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts)
+    keep = settings.fal_retention_days * 24 * 3600
+    fal = FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts, keep_seconds=keep)
     patience = Patience(RequestCap(redis, settings.fal_requests_per_second), settings.fal_retries, random)
     submitter = Submitter(
         redis=redis,
@@ -55,7 +56,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         media=media,
         fal=fal,
         listing=FalListing(key, str(settings.fal_api_url), str(settings.fal_queue_url)),
-        upload=Uploader(key, str(settings.fal_storage_url), str(settings.fal_cdn_url)),
+        upload=Uploader(key, str(settings.fal_storage_url), str(settings.fal_cdn_url), keep_seconds=keep),
         patience=patience,
         pauses=Pauses(redis),
         endpoints=endpoints,

@@ -4,6 +4,7 @@ Why not fal-client: it repeats a submit after a read timeout (a second bill), po
 share a connection pool. It serves for uploads (``app/worker/fal_uploads.py``).
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from app.worker.patience import DoubtfulError, TransientError
 PICTURE_MAX_BYTES: Final = 50 * 1024 * 1024
 """Bytes of one result that are accepted."""
 _HTTPS_PORT: Final = 443
+_LIFECYCLE: Final = "X-Fal-Object-Lifecycle-Preference"
+"""See fal.ai/docs, "Data Retention & Storage"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,11 @@ class FalQueue:
         queue_url: str,
         media_hosts: tuple[str, ...],
         *,
+        keep_seconds: int = 0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """``transport``: how requests are sent, if not as usual."""
+        """``keep_seconds``: how long fal keeps what it draws, 0 for as long as it likes; ``transport``: how requests
+        are sent, if not as usual."""
         self._queue_url = httpx.URL(queue_url)
         self._media_hosts = media_hosts
 
@@ -53,6 +58,8 @@ class FalQueue:
         # A connection of HTTP/2 is shared: its end, or a cancelled neighbour, breaks requests that the server has
         # taken (encode/httpcore#730). A submit is worth a connection of its own.
         self._submits = fal_http.client(transport=transport, **own)
+        if keep_seconds:
+            self._submits.headers[_LIFECYCLE] = json.dumps({"expiration_duration_seconds": keep_seconds})
         self._api = fal_http.client(http2=True, transport=transport, **own)
         # Results are public files of another host: the key is not sent there.
         self._files = fal_http.client(PICTURE_MAX_BYTES, http2=True, transport=transport)

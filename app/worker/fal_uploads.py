@@ -28,12 +28,16 @@ class _BoundedClient(httpx.AsyncClient):
 class Uploader:
     """Uploads inputs to fal's storage."""
 
-    def __init__(self, key: str, storage_url: str, cdn_url: str) -> None:
-        """The two hosts, and the HTTP library, are module constants in fal-client; this sets them for the process."""
+    def __init__(self, key: str, storage_url: str, cdn_url: str, *, keep_seconds: int = 0) -> None:
+        """The two hosts, and the HTTP library, are module constants in fal-client; this sets them for the process.
+
+        ``keep_seconds``: how long fal keeps what is uploaded; 0: as long as it likes.
+        """
         fal_client_module.REST_URL = storage_url.rstrip("/")
         fal_client_module.CDN_URL = cdn_url.rstrip("/")
         vars(fal_client_module)["httpx"] = SimpleNamespace(**vars(httpx) | {"AsyncClient": _BoundedClient})
         self._key = key
+        self._lifecycle = fal_client.StorageSettings(expires_in=keep_seconds) if keep_seconds else None
         self._client = fal_client.AsyncClient(key=key)
 
     async def __call__(self, data: bytes, content_type: str) -> str:
@@ -46,7 +50,9 @@ class Uploader:
             # One way only. fal-client's fallback asks for an address to upload to, and sends the key there, whoever's
             # host it is.
             async with asyncio.timeout(fal_http.FILE_SECONDS):
-                url = await self._client.upload(data, content_type, repository="fal_v3", fallback_repository=[])
+                url = await self._client.upload(
+                    data, content_type, repository="fal_v3", fallback_repository=[], lifecycle=self._lifecycle
+                )
             if not isinstance(url, str) or not 0 < len(url) <= URL_MAX:
                 raise TypeError("the address is none")
         except (httpx.HTTPError, httpx.InvalidURL, fal_client.FalClientError, TimeoutError, *_UNREADABLE) as error:

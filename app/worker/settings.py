@@ -27,6 +27,8 @@ class WorkerSettings(CoreSettings):
     fal_cdn_url: HttpUrl = HttpUrl("https://v3.fal.media")
     fal_media_hosts: Annotated[tuple[str, ...], *FROM_JSON] = ("fal.media", "*.fal.media")
     """Hosts that results may be fetched from."""
+    fal_retention_days: Annotated[int, Field(ge=0, le=365)] = 7
+    """How long fal keeps what is uploaded and what it draws; 0: as long as it keeps it unasked."""
     fal_requests_per_second: Annotated[float, Field(gt=0)] = 50.0
     """Cap on requests to the API of fal, over all workers; pictures come from elsewhere and do not count."""
     fal_submit_repeats: Annotated[int, Field(ge=0, le=5)] = 0

@@ -1,6 +1,7 @@
 """What fal can answer, and what then becomes of the request, of the job and of the bill."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,8 @@ def test_every_operation_makes_a_picture(served: World, operation: Operation) ->
     pictures = job["payload"].get("image_urls", [job["payload"].get("image_url")])
     assert len([url for url in pictures if url]) == len(inputs)
     assert job["endpoint"] == DEFAULT_ENDPOINTS[operation]
+    kept = json.loads(job["headers"]["X-Fal-Object-Lifecycle-Preference"])
+    assert kept == {"expiration_duration_seconds": 7 * 24 * 3600}
 
 
 @pytest.mark.parametrize(

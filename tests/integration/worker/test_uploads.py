@@ -25,11 +25,14 @@ class Host:
     """The path of an answer that comes one byte at a time, for ever."""
     received: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and ``Authorization`` of each request."""
+    lifecycles: list[str] = field(default_factory=list)
+    """What each request said of how long to keep things, if it did."""
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
         self.received.append((request.method, request.path, request.headers.get("Authorization", "")))
+        self.lifecycles += request.headers.getall("X-Fal-Object-Lifecycle", [])
         if request.path == self.drip:
             stream = web.StreamResponse()
             await stream.prepare(request)
@@ -110,6 +113,19 @@ async def test_an_upload_carries_a_token_and_not_the_key(hosts: tuple[Host, Host
     assert await Uploader(KEY, fal.url, fal.url)(b"a picture", "image/png") == f"{fal.url}/files/1.png"
     assert fal.received == [("POST", "/storage/auth/token", f"Key {KEY}"), ("POST", "/files/upload", "Bearer t")]
     assert not foreign.received
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, []), (86_400, ['{"expiration_duration_seconds": 86400}'])])
+async def test_an_upload_says_how_long_it_is_to_be_kept(
+    hosts: tuple[Host, Host], seconds: int, said: list[str]
+) -> None:
+    fal, _ = hosts
+    fal.answers = {
+        "/storage/auth/token": _json(TOKEN | {"base_url": fal.url}),
+        "/files/upload": _json({"access_url": f"{fal.url}/files/1.png"}),
+    }
+    await Uploader(KEY, fal.url, fal.url, keep_seconds=seconds)(b"a picture", "image/png")
+    assert fal.lifecycles == said
 
 
 LARGE = b" " * (fal_http.ANSWER_MAX + 1)

@@ -160,6 +160,20 @@ async def test_the_key_is_sent_to_the_queue_and_to_no_other_host() -> None:
     assert [request.headers.get("Authorization") for request in seen] == ["Key id:secret", None]
 
 
+@pytest.mark.parametrize(("seconds", "said"), [(0, None), (86_400, '{"expiration_duration_seconds": 86400}')])
+async def test_a_submit_says_how_long_what_is_drawn_is_to_be_kept(seconds: int, said: str | None) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=ACCEPTED)
+
+    queue = FalQueue("id:secret", QUEUE, (), keep_seconds=seconds, transport=httpx.MockTransport(answer))
+    await queue.submit("owner/app", {})
+    assert seen[0].headers.get("X-Fal-Object-Lifecycle-Preference") == said
+    assert "X-Fal-Store-IO" not in seen[0].headers  # it would take away results that a restarted worker needs
+
+
 async def test_a_status_tells_how_far_and_how_long() -> None:
     completed = await fal(says(200, {"status": "COMPLETED", "metrics": {"inference_time": 3.5}})).status(REQUEST)
     assert (completed.status, completed.inference_time) == (FalStatus.COMPLETED, 3.5)
