@@ -137,6 +137,8 @@ class RequestRecord:
     model_failures: int = 0
     deadline: float = 0.0
     payload: dict[str, Any] | None = None
+    quietly: bool = False
+    """Its person hears of its cancellation otherwise."""
     readable: bool = True
     """False: only whose it is, and where it stands, could be read."""
     fields: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -279,9 +281,15 @@ class RequestStore:
             event=EventType.FAILED, reason=str(reason),
         )  # fmt: skip
 
-    async def cancel(self, request_id: str) -> bool:
-        """End the request as its owner wished: emit ``cancelled``. Does nothing to one that has ended."""
-        return await self._move(request_id, RequestState.CANCELLED, entered_from=_OPEN, event=EventType.CANCELLED)
+    async def cancel(self, request_id: str, *, quietly: bool = False) -> bool:
+        """End the request as its owner wished: emit ``cancelled``. Does nothing to one that has ended.
+
+        ``quietly``: its owner hears of it otherwise.
+        """
+        return await self._move(
+            request_id, RequestState.CANCELLED, entered_from=_OPEN, event=EventType.CANCELLED,
+            **({"quietly": 1} if quietly else {}),
+        )  # fmt: skip
 
     async def _move(
         self,
@@ -348,5 +356,6 @@ def _whole(data: dict[str, str]) -> RequestRecord:
         model_failures=int(data.get("model_failures", 0)),
         deadline=float(data.get("deadline", 0)),
         payload=json.loads(data["payload"]) if data.get("payload") else None,
+        quietly="quietly" in data,
         fields=data,
     )

@@ -137,7 +137,7 @@ class Delivery:
                 await self._send_pictures(record, conversation, attempt)
             elif event_type is EventType.FAILED:
                 await self._say_failure(record, conversation, record.reason or FailureReason.INTERNAL)
-            elif not record.request.batch:  # the summary says how many of a batch were cancelled
+            elif not (record.request.batch or record.quietly):  # the summary says how many of a batch were cancelled
                 await self._say(record, conversation, Voice(self.texts, record.request.locale)("cancelled"))
         except ClaimLostError:
             raise

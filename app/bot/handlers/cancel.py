@@ -54,10 +54,15 @@ async def handle_cancel_all(
     forecast: Forecast,
     cancellation: Cancellation,
 ) -> None:
-    """Cancel everything of the person who pressed."""
+    """Cancel everything of the person who pressed; the list says what became of it."""
     count = await cancellation.all(query.from_user.id)
     await quietly(bot, query.answer(voice(Cancelled.DONE if count else "cancel-nothing")))
-    await _list_again(query, bot, voice, requests, forecast)
+    if not count or query.message is None:
+        await _list_again(query, bot, voice, requests, forecast)
+        return
+    text = voice("cancel-all-done", count=count)
+    method = EditMessageText(chat_id=query.message.chat.id, message_id=query.message.message_id, text=text)
+    await quietly(bot, method)
 
 
 async def _list_again(

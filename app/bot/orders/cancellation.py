@@ -22,17 +22,17 @@ class Cancelled(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """Cancels requests. The person hears of the end of each from the event that it causes (``delivery.py``)."""
+    """Cancels requests. The person hears of the end of one from the event that it causes (``delivery.py``)."""
 
     requests: RequestStore
     rq: Redis
 
-    async def __call__(self, request_id: str, user_id: int) -> Cancelled:
-        """Cancel a person's request."""
+    async def __call__(self, request_id: str, user_id: int, *, quietly: bool = False) -> Cancelled:
+        """Cancel a person's request; ``quietly``: whoever wants it tells them."""
         record = await self.requests.load(request_id)
         if record is None or record.request.user_id != user_id:
             return Cancelled.NOT_THEIRS
-        cancelled = await self.requests.cancel(request_id)
+        cancelled = await self.requests.cancel(request_id, quietly=quietly)
         if not cancelled and record.state is not RequestState.CANCELLED:
             return Cancelled.TOO_LATE
         # Also if it was cancelled before: whoever did that may have died before it came to this.
@@ -40,6 +40,7 @@ class Cancellation:
         return Cancelled.DONE
 
     async def all(self, user_id: int) -> int:
-        """Cancel whatever the person has queued or running; return how many requests that were."""
-        outcomes = [await self(record.request.id, user_id) for record in await self.requests.open_of(user_id)]
+        """Cancel whatever the person has queued or running, without a word; return how many requests that were."""
+        records = await self.requests.open_of(user_id)
+        outcomes = [await self(record.request.id, user_id, quietly=True) for record in records]
         return outcomes.count(Cancelled.DONE)

@@ -124,6 +124,26 @@ def test_status_lists_and_cancels(scene: Scene) -> None:
     assert scene.worker.queued(person) == []
 
 
+@pytest.mark.parametrize(
+    ("language", "button", "told"),
+    [("en", "Cancel all", "3 requests are cancelled."), ("ru", "Отменить всё", "Отменены 3 запроса.")],
+)
+def test_all_are_cancelled_in_one_message(scene: Scene, language: str, button: str, told: str) -> None:
+    person = scene.person(language)
+    for number in range(3):
+        person.say(f"fox {number} of {person.id}")
+    wait_until(lambda: len(scene.worker.queued(person)) == 3, "all are queued")
+    person.say("/cancel")
+    wait_until(lambda: any("✖ 1" in str(message["buttons"]) for message in person.seen()), "they are listed")
+    [listed] = [message for message in person.seen() if "✖ 1" in str(message["buttons"])]
+    person.press(listed, button)
+    wait_until(lambda: person.texts() == [told], "that is all that is left to see")
+    assert scene.worker.queued(person) == []
+    events = (redis_keys.EVENTS, redis_keys.EVENTS_GROUP)
+    wait_until(lambda: scene.queue.client.xpending(*events)["pending"] == 0, "all events are settled")
+    assert person.texts() == [told]
+
+
 def test_a_batch_comes_picture_by_picture_and_is_summed_up(scene: Scene) -> None:
     person = scene.person()
     person.say(f"/batch fox {person.id}\nhare {person.id}\nowl {person.id}")

@@ -28,6 +28,10 @@ cancel-left = All right, forget about it.
 cancel-offer = What shall I cancel?
 cancel-nothing = There is nothing to cancel.
 cancel-done = Cancelled.
+cancel-all-done = { $count ->
+        [one] One request is cancelled.
+       *[other] { $count } requests are cancelled.
+    }
 cancel-too-late = Too late: that one has already ended.
 
 operation-create = Picture

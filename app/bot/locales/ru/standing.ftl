@@ -25,6 +25,11 @@ cancel-left = Хорошо, забыли об этом.
 cancel-offer = Что отменить?
 cancel-nothing = Отменять нечего.
 cancel-done = Отменено.
+cancel-all-done = { $count ->
+        [one] Отменён { $count } запрос.
+        [few] Отменены { $count } запроса.
+       *[other] Отменено { $count } запросов.
+    }
 cancel-too-late = Поздно: этот запрос уже завершён.
 
 operation-create = Картинка
