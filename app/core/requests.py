@@ -288,7 +288,7 @@ class RequestStore:
         """
         return await self._move(
             request_id, RequestState.CANCELLED, entered_from=_OPEN, event=EventType.CANCELLED,
-            **({"quietly": 1} if quietly else {}),
+            quietly=int(quietly),
         )  # fmt: skip
 
     async def _move(
@@ -356,6 +356,6 @@ def _whole(data: dict[str, str]) -> RequestRecord:
         model_failures=int(data.get("model_failures", 0)),
         deadline=float(data.get("deadline", 0)),
         payload=json.loads(data["payload"]) if data.get("payload") else None,
-        quietly="quietly" in data,
+        quietly=data.get("quietly") == "1",
         fields=data,
     )
