@@ -7,7 +7,7 @@ from typing import Final
 
 from PIL import Image
 
-from app.core import jpeg_structure
+from app.core import picture_structure
 from app.core.errors import FailureReason, RequestFailedError
 
 RESULT_MAX_PIXELS: Final = 120_000_000
@@ -36,13 +36,13 @@ def verify(data: bytes) -> Picture:
     Raises:
         RequestFailedError: it is no picture, of no known format, too large, or broken.
     """
+    if not picture_structure.is_reasonable(data):
+        raise _refused("a result of too many parts")
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
             most = WEBP_MAX_PIXELS if image.format == "WEBP" else RESULT_MAX_PIXELS
             if image.width * image.height > most:
                 raise _refused(f"a result of {image.width}x{image.height} pixels")
-            if not jpeg_structure.is_reasonable(data):
-                raise _refused("a result of too many parts")
             image.load()
             return Picture(SUFFIXES[str(image.format)], image.width, image.height)
     except RequestFailedError:

@@ -13,7 +13,7 @@ from typing import Final, cast
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from app.bot.refusals import RefusedError
-from app.core import jpeg_structure
+from app.core import picture_structure
 
 SIDE_MIN: Final = 16
 SIDE_MAX: Final = 20_000
@@ -65,11 +65,11 @@ def normalise(data: bytes) -> NormalPicture:
         RefusedError: it is no picture of a known format, broken, or too large or small. Nothing is decoded to see
             that its sides are wrong.
     """
+    if not picture_structure.is_reasonable(data):
+        raise RefusedError("photo-too-much")
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _check_size(image)
-            if not jpeg_structure.is_reasonable(data):
-                raise RefusedError("photo-too-much")
             image.draft(None, (KEPT_SIDE, KEPT_SIDE))  # a JPEG can be decoded at a half or a quarter of its size
             image.load()
             return _encode(_to_normal(image), "PNG" if image.format == "PNG" else "JPEG")

@@ -14,6 +14,7 @@ import pytest
 from app.bot.receiving.webhook import BODY_MAX, SECRET_HEADER
 from app.core import redis_keys
 from app.core.settings import EXIT_CONFIG
+from tests.hostile import updates
 from tests.integration.bot.conftest import Scene, make_scene
 from tests.integration.bot.harness import TOKEN, BotProcess, Person, picture
 from tests.simulators.client import Simulator
@@ -194,19 +195,16 @@ class TestWebhook:
         assert httpx.get(address(hooked.bot)).status_code == 405
         assert hooked.queue.client.exists(redis_keys.received_update(5001)) == 0
 
-    def test_what_is_no_update_breaks_nothing(self, hooked: Scene) -> None:
+    @pytest.mark.parametrize("body", list(updates.BODIES))
+    def test_what_is_no_update_is_refused(self, hooked: Scene, body: str) -> None:
+        answer = httpx.post(
+            address(hooked.bot), content=updates.BODIES[body], headers={SECRET_HEADER: SECRET}, timeout=60
+        )
+        assert answer.status_code == 400
+        assert "Traceback" not in hooked.bot.log()
+
+    def test_too_large_a_body_is_refused_and_an_update_of_no_known_kind_taken(self, hooked: Scene) -> None:
         for body, status in [
-            (b"", 400),
-            (b"{", 400),
-            (b"\xff\xfe", 400),
-            (b"[]", 400),
-            (b"{}", 400),
-            (b'{"update_id": "1"}', 400),
-            (b'{"update_id": true}', 400),
-            (b'{"update_id": -1}', 400),
-            (b'{"update_id": 1' + b"0" * 4000 + b"}", 400),
-            (b'{"update_id": 1' + b"0" * 5000 + b"}", 400),
-            (b'{"update_id": 6000, "message": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
             (b"x" * (BODY_MAX + 1), 413),
             (b'{"update_id": 6001}', 200),
             (b'{"update_id": 6002, "news": {"chat": {"id": "x"}, "from": []}}', 200),
