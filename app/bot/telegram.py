@@ -20,10 +20,9 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
     TelegramServerError,
 )
-from aiogram.methods import GetMe, Response, SendChatAction, TelegramMethod
+from aiogram.methods import EditMessageText, GetMe, Response, SendChatAction, TelegramMethod
 from aiogram.methods.base import TelegramType
 
-from app.bot.answers.pacing import EditStatus
 from app.bot.outage import Outage
 from app.bot.settings import BotSettings
 
@@ -85,6 +84,10 @@ class GetRawUpdates(TelegramMethod[list[dict[str, Any]]]):
     offset: int | None = None
     timeout: int = 0
     allowed_updates: list[str] | None = None
+
+
+class EditStatus(EditMessageText):
+    """The edit of a status message: it has had its turn, and is left out rather than waited for."""
 
 
 @cache

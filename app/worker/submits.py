@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from obstore.exceptions import BaseError as ObjectStoreError
 from redis.asyncio import Redis
 
-from app.core import redis_keys
+from app.core import counters
 from app.core.errors import FailureReason, RequestFailedError
 from app.core.media import MediaStore
 from app.core.operations import Operation
@@ -37,8 +37,6 @@ LOOK_UP_EVERY: Final = 10.0
 ABSENT_AFTER: Final = 180.0
 """Seconds of looking after which a submit that fal does not list was not taken: it may list a request only once it
 has ended. By our own clock: what another process noted of the time may be wrong."""
-UNKNOWN_SUBMITS: Final = "submits_unknown"
-"""Counter of submits of which nobody can find out whether fal took them."""
 
 
 @dataclass(slots=True)
@@ -216,7 +214,7 @@ class Submitter:
         log.warning(
             "request %s: nobody knows whether submit %d reached fal: %s", record.request.id, record.submits, error
         )
-        await until_answered(partial(self.redis.hincrby, redis_keys.COUNTERS, UNKNOWN_SUBMITS, 1))
+        await until_answered(partial(counters.count, self.redis, counters.Counter.SUBMITS_UNKNOWN))
         if record.submits > self.submit_repeats:
             raise RequestFailedError(FailureReason.OUTCOME_UNKNOWN, f"after {record.submits} submits")
 

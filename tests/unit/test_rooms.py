@@ -1,4 +1,4 @@
-"""Imports run one way: ``app.bot -> app.core <- app.worker``, and the core knows no framework."""
+"""Imports run one way: ``app.bot -> app.core <- app.worker``, and down within ``app.bot``; core has no framework."""
 
 import ast
 from collections.abc import Iterator
@@ -13,6 +13,27 @@ FORBIDDEN = {
     "bot": {"app.worker", "fal_client"},
     "worker": {"app.bot", "aiogram"},
 }
+
+BOT_ORDER = (
+    "settings",
+    "tasks",
+    "texts",
+    "outage",
+    "lanes",
+    "telegram",
+    "people",
+    "receiving",
+    "answers",
+    "refusals",
+    "orders",
+    "filters",
+    "middlewares",
+    "handlers",
+    "dispatcher",
+    "wiring",
+    "__main__",
+)
+"""The modules and packages of ``app.bot``: each imports only those that stand before it."""
 
 
 def imported(module: Path) -> Iterator[str]:
@@ -35,3 +56,19 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
         if any(name == root or name.startswith(f"{root}.") for root in FORBIDDEN[room])
     ]
     assert not trespasses
+
+
+def test_arrows_within_the_bot_point_down() -> None:
+    bot = APP / "bot"
+    modules = sorted(path for path in bot.rglob("*.py") if path.relative_to(bot) != Path("__init__.py"))
+    places = {path: path.relative_to(bot).with_suffix("").parts[0] for path in modules}
+    assert set(places.values()) == set(BOT_ORDER)
+    climbs = [
+        f"{module.relative_to(APP)} imports {name}"
+        for module, place in places.items()
+        for name in imported(module)
+        if name.startswith("app.bot.")
+        and (other := name.split(".")[2]) != place
+        and BOT_ORDER.index(other) > BOT_ORDER.index(place)
+    ]
+    assert not climbs

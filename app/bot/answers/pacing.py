@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from aiogram import Bot
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
-from aiogram.methods import EditMessageText, Response, SendMediaGroup, TelegramMethod
+from aiogram.methods import Response, SendMediaGroup, TelegramMethod
 from aiogram.methods.base import TelegramType
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.bot.telegram import EditStatus
 from app.core import redis_keys
 
 CHAT_INTERVAL: Final = 1.0
@@ -57,10 +58,6 @@ return string.format('%.6f', wait)
 """
 
 logger = logging.getLogger(__name__)
-
-
-class EditStatus(EditMessageText):
-    """The edit of a status message: it has had its turn, and is left out rather than waited for."""
 
 
 class Pacing(BaseRequestMiddleware):

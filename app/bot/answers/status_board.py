@@ -22,10 +22,10 @@ from redis.exceptions import RedisError
 from app.bot.answers.conversations import TTL
 from app.bot.answers.eta import Forecast, Outlook, Standing, describe
 from app.bot.answers.keyboards import status_keyboard
-from app.bot.answers.pacing import EditStatus, Pacing
+from app.bot.answers.pacing import Pacing
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
-from app.bot.telegram import passes, quietly, says_unchanged
+from app.bot.telegram import EditStatus, passes, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
 from app.core.operations import Operation

@@ -21,7 +21,7 @@ from app.bot.orders.room import Room
 from app.bot.people.alerts import Alert, Alerts
 from app.bot.settings import BotSettings
 from app.bot.texts import Voice
-from app.core import queues, redis_keys
+from app.core import counters, queues, redis_keys
 from app.core.admission import Admission, Limits, Verdict
 from app.core.endpoints import DEFAULT_ENDPOINTS, MICRO, cost
 from app.core.epoch import NO_EPOCH, Epoch
@@ -30,10 +30,6 @@ from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import ImageRequest, RequestStore
 from app.core.result_cache import Result, ResultCache, cache_key
-
-CACHE_HITS: Final = "cache_hits"
-CACHE_MISSES: Final = "cache_misses"
-"""Counters (``redis_keys.COUNTERS``) of requests whose result was known, and was not."""
 
 BATCH_TTL: Final = 7 * 24 * 3600
 """Seconds that a batch is remembered."""
@@ -183,9 +179,10 @@ class Intake:
         if admitted.verdict.is_refusal:
             await self.conversations.forget(request.id)
         elif admitted.verdict is not Verdict.KNOWN:
-            counter = CACHE_HITS if admitted.verdict in (Verdict.DONE, Verdict.JOINED) else CACHE_MISSES
+            is_hit = admitted.verdict in (Verdict.DONE, Verdict.JOINED)
+            counter = counters.Counter.CACHE_HITS if is_hit else counters.Counter.CACHE_MISSES
             with contextlib.suppress(OutOfMemoryError):
-                await self.redis.hincrby(redis_keys.COUNTERS, counter, 1)
+                await counters.count(self.redis, counter)
         if admitted.to_queue:
             try:
                 await asyncio.to_thread(queues.enqueue, self.rq, request.id, request.queue)

@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 from rq.queue import Queue
 from rq.worker_registration import REDIS_WORKER_KEYS
 
-from app.bot.orders.intake import CACHE_HITS, CACHE_MISSES
-from app.core import redis_keys
+from app.core import counters, redis_keys
 from app.core.endpoints import MICRO
 from app.core.errors import FailureReason
 from app.core.events import EventType
@@ -66,21 +65,22 @@ async def look(redis: Redis) -> Stats:
         for queue in QUEUES:
             pipeline.llen(Queue.redis_queue_namespace_prefix + queue)
             pipeline.zcard(redis_keys.leases(queue))
-        pipeline.hmget(redis_keys.COUNTERS, CACHE_HITS, CACHE_MISSES)
         pipeline.get(redis_keys.spend(today))
         pipeline.zcard(redis_keys.USERS)
         pipeline.zcount(redis_keys.USERS, now - _DAY, "+inf")
         answers = await pipeline.execute()
-    counts, (hits, misses), spend, people, people_today = answers[:-4], *answers[-4:]
-    workers, (done, failed) = await asyncio.gather(_workers(redis), _endings(redis, now))
+    counts, spend, people, people_today = answers[:-3], *answers[-3:]
+    workers, (done, failed), counted = await asyncio.gather(
+        _workers(redis), _endings(redis, now), counters.read(redis)
+    )
     return Stats(
         queued=dict(zip(QUEUES, counts[::2], strict=True)),
         running=sum(counts[1::2]),
         workers=workers,
         done=done,
         failed=failed,
-        cache_hits=int(hits or 0),
-        cache_misses=int(misses or 0),
+        cache_hits=counted.get(counters.Counter.CACHE_HITS, 0),
+        cache_misses=counted.get(counters.Counter.CACHE_MISSES, 0),
         spend=int(spend or 0) / MICRO,
         people=people,
         people_today=people_today,

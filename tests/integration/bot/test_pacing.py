@@ -9,7 +9,8 @@ from aiogram.methods import AnswerCallbackQuery, SendMessage
 from redis.asyncio import Redis
 from teremok import MockBot
 
-from app.bot.answers.pacing import EditStatus, Pacing
+from app.bot.answers.pacing import Pacing
+from app.bot.telegram import EditStatus
 from tests.support.redis_server import RedisServer
 
 

@@ -19,8 +19,7 @@ from aiogram.exceptions import (
 from aiogram.methods import SendChatAction, SendMessage, TelegramMethod
 from teremok import MockBot
 
-from app.bot.answers.pacing import EditStatus
-from app.bot.telegram import WaitOut, is_gone, is_ignorable, passes, quietly
+from app.bot.telegram import EditStatus, WaitOut, is_gone, is_ignorable, passes, quietly
 
 METHOD = SendMessage(chat_id=7, text="hi")
 

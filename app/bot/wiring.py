@@ -1,0 +1,324 @@
+"""The bot's objects, put together: from settings and connections to the loops that are the bot."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from aiogram import Bot, Dispatcher
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from app.bot.answers.batch_summary import BatchSummaries
+from app.bot.answers.conversations import Conversations
+from app.bot.answers.delivery import CLAIM_AFTER, Delivery
+from app.bot.answers.eta import Forecast
+from app.bot.answers.fence import Fence
+from app.bot.answers.pacing import Pacing
+from app.bot.answers.picture_sender import PictureSender
+from app.bot.answers.recovery import Recovery
+from app.bot.answers.status_board import StatusBoard
+from app.bot.answers.waiting import WaitingList
+from app.bot.dispatcher import make_dispatcher
+from app.bot.lanes import Lanes
+from app.bot.orders.cancellation import Cancellation
+from app.bot.orders.dialogues import dialogue_storage
+from app.bot.orders.intake import Intake
+from app.bot.orders.needed_pictures import NeededPictures
+from app.bot.orders.normaliser import Normaliser
+from app.bot.orders.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
+from app.bot.orders.room import Room
+from app.bot.people.alerts import Alerts
+from app.bot.people.broadcast import Broadcaster, Broadcasts
+from app.bot.people.commands import Menus
+from app.bot.people.pause_alerts import PauseAlerts
+from app.bot.people.users import Users
+from app.bot.receiving.albums import Albums
+from app.bot.receiving.aside import TellOfAside
+from app.bot.receiving.inbox import Inbox, RawUpdate
+from app.bot.receiving.parsing import parse
+from app.bot.receiving.polling import Polling
+from app.bot.receiving.standby import Standby
+from app.bot.receiving.webhook import Webhook
+from app.bot.settings import BotSettings
+from app.bot.telegram import make_bot
+from app.bot.texts import Texts
+from app.core import redis_keys
+from app.core.endpoints import DEFAULT_ENDPOINTS
+from app.core.epoch import Epoch, EpochClock, state_file
+from app.core.events import EventReader
+from app.core.media import MediaStore
+from app.core.pause import Pauses
+from app.core.rate_limit import RateLimiter
+from app.core.redis_clients import CONNECTIONS_MAX, SOCKET_TIMEOUT, queue_redis, rq_redis
+from app.core.requests import RequestStore
+from app.core.result_cache import ResultCache
+
+UPDATES_AT_ONCE: Final = 100
+"""Updates in hand at a time."""
+LEFTOVERS_AT_ONCE: Final = 1000
+"""Updates in hand that an instance which died had left over; many may wait for one."""
+ANSWERS_AT_ONCE: Final = 20
+"""Answers in hand at a time; Telegram takes about 30 messages a second."""
+EDITS_AT_ONCE: Final = 20
+"""Edits of status messages in hand at a time."""
+DRAIN: Final = 3.0
+"""Seconds that what is in hand gets to end when the bot is told to stop; what does not is done after the restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Connections: Telegram, the queue's Redis (ours and RQ's), the cache's."""
+
+    bot: Bot
+    redis: AsyncRedis
+    rq: Redis
+    cache: AsyncRedis
+
+
+async def open_clients(settings: BotSettings, stack: AsyncExitStack) -> Clients:
+    """Make the clients, which the stack will close; nothing is connected yet."""
+    redis = await stack.enter_async_context(queue_redis(settings))
+    rq = stack.enter_context(rq_redis(settings))
+    cache = AsyncRedis.from_url(
+        str(settings.cache_redis_url),
+        decode_responses=True,
+        socket_timeout=SOCKET_TIMEOUT,
+        max_connections=CONNECTIONS_MAX,
+        **settings.redis_options(),
+    )
+    await stack.enter_async_context(cache)
+    bot = make_bot(settings)
+    stack.push_async_callback(bot.session.close)
+    return Clients(bot, redis, rq, cache)
+
+
+class Application:
+    """The bot's parts, each made when another first needs it. ``loops`` are what runs."""
+
+    def __init__(self, settings: BotSettings, clients: Clients) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._bot, self._redis, self._name = clients.bot, clients.redis, settings.bot_name
+        self._updates, self._leftovers = Lanes(UPDATES_AT_ONCE), Lanes(LEFTOVERS_AT_ONCE)
+        self._answers, self._edits = Lanes(ANSWERS_AT_ONCE), Lanes(EDITS_AT_ONCE)
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Make ready what must be ready before the loops run; the stack ends what needs an end."""
+        await self._menus.publish()
+        self._bot.session.middleware(self._pacing)
+        self._bot.session.middleware(Fence())  # the innermost: nothing waits between its look and the call
+        stack.push_async_callback(self._drain)
+        stack.push_async_callback(self._normaliser.aclose)
+        await self._normaliser.warm_up()
+
+    def loops(
+        self, ready: Callable[[], None], standing_by: Callable[[str], None]
+    ) -> Iterator[Coroutine[Any, Any, None]]:
+        """Return all that runs until the bot ends.
+
+        ``ready`` is called when updates come in; ``standing_by`` with the name of the instance that gets them now.
+        """
+        yield self._inbox.run()
+        yield self._inbox.tend()
+        yield self._albums.run()
+        yield self._delivery.run()
+        yield self._recovery.run()
+        yield PauseAlerts(self._redis, Pauses(self._redis), self._alerts).run()
+        yield self._status_board.run()
+        yield Broadcaster(self._bot, self._broadcasts, self._users, self._texts, self._name).run()
+        yield self._receive(ready, standing_by)
+        if self._media.directory:
+            yield NeededPictures(self._redis, self._requests, self._waiting, self._media).run()
+
+    async def _drain(self) -> None:
+        for lanes in ([self._edits], [self._updates, self._leftovers, self._answers]):
+            await asyncio.gather(*(each.drain(DRAIN) for each in lanes))
+
+    # -- people ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _texts(self) -> Texts:
+        return Texts()
+
+    @cached_property
+    def _users(self) -> Users:
+        return Users(self._redis)
+
+    @cached_property
+    def _menus(self) -> Menus:
+        return Menus(self._bot, self._texts, self._users, self._settings.admins)
+
+    @cached_property
+    def _alerts(self) -> Alerts:
+        return Alerts(self._bot, self._redis, self._users, self._texts, self._settings.admins)
+
+    @cached_property
+    def _broadcasts(self) -> Broadcasts:
+        return Broadcasts(self._redis)
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _epoch(self) -> Epoch:
+        return Epoch(state_file(f"{self._name}.json"))
+
+    @cached_property
+    def _requests(self) -> RequestStore:
+        return RequestStore(self._redis, self._epoch)
+
+    @cached_property
+    def _results(self) -> ResultCache:
+        return ResultCache(self._clients.cache)
+
+    @cached_property
+    def _media(self) -> MediaStore:
+        return MediaStore(self._settings.media_url)
+
+    @cached_property
+    def _room(self) -> Room:
+        disks = [Path("/"), *([self._media.directory] if self._media.directory else [])]
+        return Room(self._redis, *disks, alerts=self._alerts)
+
+    @cached_property
+    def _normaliser(self) -> Normaliser:
+        return Normaliser()
+
+    def _limiter(self, most: int, window: int, **options: Any) -> RateLimiter:
+        url, credentials = str(self._settings.cache_redis_url), self._settings.redis_options()
+        return RateLimiter(url, most, window, **options, **credentials)
+
+    @cached_property
+    def _photos(self) -> Photos:
+        limiter = self._limiter(PICTURES_MAX, PICTURES_WINDOW, name="pictures:")
+        return Photos(self._bot, self._media, self._requests, limiter, self._normaliser, self._room)
+
+    @cached_property
+    def _intake(self) -> Intake:
+        return Intake(
+            bot=self._bot,
+            redis=self._redis,
+            rq=self._clients.rq,
+            requests=self._requests,
+            conversations=self._conversations,
+            limiter=self._limiter(self._settings.rate_limit_max_requests, self._settings.rate_limit_window),
+            cache=self._results,
+            status_board=self._status_board,
+            settings=self._settings,
+            alerts=self._alerts,
+            room=self._room,
+            media=self._media,
+            epoch=self._epoch,
+        )
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _pacing(self) -> Pacing:
+        return Pacing(self._redis, self._settings.telegram_messages_per_second)
+
+    @cached_property
+    def _conversations(self) -> Conversations:
+        return Conversations(self._redis, self._epoch)
+
+    @cached_property
+    def _forecast(self) -> Forecast:
+        endpoints = {**DEFAULT_ENDPOINTS, **self._settings.models}
+        return Forecast(self._redis, endpoints, self._settings.fal_concurrency)
+
+    @cached_property
+    def _status_board(self) -> StatusBoard:
+        return StatusBoard(self._bot, self._redis, self._forecast, self._texts, self._pacing, self._edits)
+
+    @cached_property
+    def _pictures(self) -> PictureSender:
+        return PictureSender(self._bot, self._media)
+
+    @cached_property
+    def _summaries(self) -> BatchSummaries:
+        return BatchSummaries(self._bot, self._redis, self._conversations, self._texts, self._name)
+
+    @cached_property
+    def _waiting(self) -> WaitingList:
+        return WaitingList(self._redis, state_file(f"{self._name}-waiting.json"))
+
+    @cached_property
+    def _delivery(self) -> Delivery:
+        return Delivery(
+            bot=self._bot,
+            rq=self._clients.rq,
+            reader=EventReader(self._redis, self._name, claim_after=CLAIM_AFTER),
+            requests=self._requests,
+            conversations=self._conversations,
+            cache=self._results,
+            pictures=self._pictures,
+            status_board=self._status_board,
+            summaries=self._summaries,
+            texts=self._texts,
+            sender=self._name,
+            lanes=self._answers,
+            answered=self._waiting.answered,
+        )
+
+    @cached_property
+    def _recovery(self) -> Recovery:
+        return Recovery(
+            bot=self._bot,
+            redis=self._redis,
+            clock=EpochClock(self._redis, self._epoch),
+            waiting=self._waiting,
+            requests=RequestStore(self._redis),
+            conversations=self._conversations,
+            alerts=self._alerts,
+            texts=self._texts,
+            name=self._name,
+        )
+
+    # -- updates -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _albums(self) -> Albums:
+        return Albums(self._redis)
+
+    @cached_property
+    def _dispatcher(self) -> Dispatcher:
+        return make_dispatcher(
+            self._texts,
+            self._users,
+            storage=dialogue_storage(self._redis),
+            photos=self._photos,
+            albums=self._albums,
+            menus=self._menus,
+            broadcasts=self._broadcasts,
+            redis=self._redis,
+            rq=self._clients.rq,
+            requests=self._requests,
+            settings=self._settings,
+            intake=self._intake,
+            conversations=self._conversations,
+            forecast=self._forecast,
+            pictures=self._pictures,
+            summaries=self._summaries,
+            cancellation=Cancellation(self._requests, self._clients.rq),
+        )
+
+    @cached_property
+    def _inbox(self) -> Inbox:
+        tell_of_aside = TellOfAside(self._bot, self._texts, self._users, self._alerts)
+        return Inbox(self._redis, self._name, self._handle, self._updates, self._leftovers, tell_of_aside)
+
+    async def _handle(self, update: RawUpdate) -> None:
+        await self._dispatcher.feed_update(self._bot, parse(self._bot, update))
+
+    async def _receive(self, ready: Callable[[], None], standing_by: Callable[[str], None]) -> None:
+        """Bring updates into the inbox: every instance with a webhook, one at a time when polling."""
+        allowed = self._dispatcher.resolve_used_update_types()
+        if self._settings.bot_mode == "webhook":
+            await Webhook(self._bot, self._inbox, self._settings, allowed).run(ready)
+        else:
+            polling = Polling(self._bot, self._inbox, allowed)
+            standby = Standby(self._redis, redis_keys.POLLER, self._name)
+            await standby.run(lambda: polling.run(ready), waiting=standing_by)
