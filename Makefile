@@ -35,10 +35,11 @@ AFTER = $(if $(BESIDE_VPS),$(1))
 OTHER_CORES = $(shell python3 -c 'import os; print(*sorted(os.sched_getaffinity(0))[1:], sep=",")')
 BESIDE = $(if $(BESIDE_VPS),$(addprefix taskset --cpu-list ,$(OTHER_CORES)))
 
-lint: $(READY) ## ruff, mypy, yamllint, ansible-lint
+lint: $(READY) ## ruff, mypy, luacheck, yamllint, ansible-lint
 	$(BESIDE) ruff check .
 	$(BESIDE) ruff format --check .
 	$(BESIDE) mypy
+	$(BESIDE) luacheck -q app .luacheckrc
 	$(BESIDE) yamllint --strict .
 	$(BESIDE) ansible-lint --offline
 

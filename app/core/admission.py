@@ -9,7 +9,7 @@ from typing import Final
 from redis.asyncio import Redis
 from rq.queue import Queue
 
-from app.core import queues, request_scripts
+from app.core import queues, redis_keys, request_scripts
 from app.core.epoch import NO_EPOCH, Epoch
 from app.core.requests import ImageRequest
 from app.core.result_cache import Result
@@ -70,7 +70,7 @@ class Admission:
     """Admits requests (the queue's Redis; a client with ``decode_responses``)."""
 
     def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
-        self._admit = epoch.guard(redis, request_scripts.ADMIT, allow_oom=False)
+        self._admit = epoch.guard(redis, request_scripts.ADMIT)
 
     async def admit(
         self, request: ImageRequest, limits: Limits = Limits(), known: Result | None = None, gone: str = ""
@@ -87,10 +87,13 @@ class Admission:
         """
         now = time.time()
         verdict, number = await self._admit(
+            keys=[
+                *request_scripts.KEYS, redis_keys.BANNED, Queue.redis_queue_namespace_prefix + request.queue,
+            ],
             args=[
-                request.id, request.to_json(), request.user_id, request.cost,
+                request_scripts.KEEP, request.id, request.to_json(), request.user_id, request.cost,
                 time.strftime("%Y-%m-%d", time.gmtime(now)), request.cache_key, request.batch, now,
-                Queue.redis_queue_namespace_prefix + request.queue, queues.QUEUES.index(request.queue) + 1,
+                queues.QUEUES.index(request.queue) + 1,
                 limits.open_requests, limits.queue, limits.spend, limits.user_spend,
                 json.dumps(known.media) if known else "", json.dumps(known.file_ids) if known else "",
                 gone,

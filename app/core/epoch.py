@@ -17,72 +17,12 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from app.core import redis_keys
-from app.core.redis_clients import BEHIND, script
+from app.core.lua_scripts import load
 
 TICK_EVERY: Final = 2.0
 """Seconds between two ticks of one process."""
 
 log = logging.getLogger(__name__)
-
-_BEHIND: Final = f"""
--- Returns the present number and tick, the highest that anybody is known to have seen, and whether those are higher.
-local function epoch(number, tick)
-  local found = redis.call('HMGET', '{redis_keys.EPOCH}', 'number', 'tick', 'seen_number', 'seen_tick')
-  for i = 1, 4 do found[i] = tonumber(found[i] or 0) end
-  local seen_number, seen_tick = found[3], found[4]
-  if number > seen_number or number == seen_number and tick > seen_tick then
-    seen_number, seen_tick = number, tick
-  end
-  local behind = found[1] < seen_number or found[1] == seen_number and found[2] < seen_tick
-  return found[1], found[2], seen_number, seen_tick, behind
-end
-"""
-# The last two of ARGV: the highest number and tick that the caller knows; zeros for one who goes by any copy.
-_GUARD: Final = f"""
-do
-  local number, tick = tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
-  ARGV[#ARGV], ARGV[#ARGV - 1] = nil, nil
-  local found = redis.call('HMGET', '{redis_keys.EPOCH}', 'number', 'tick')
-  local present = tonumber(found[1] or 0)
-  if present < number or present == number and tonumber(found[2] or 0) < tick then
-    return redis.error_reply('{BEHIND}Redis knows less than it did')
-  end
-end
-"""
-# ARGV: number, tick. Raises the tick, or, where more was seen, leaves that for the others to compare, so that a new
-# bot recovers too. Returns whether it was raised, and the highest number and tick.
-_TICK: Final = f"""{_BEHIND}
-local number, tick, seen_number, seen_tick, behind = epoch(tonumber(ARGV[1]), tonumber(ARGV[2]))
-if behind then
-  redis.call('HSET', '{redis_keys.EPOCH}', 'seen_number', seen_number, 'seen_tick', seen_tick)
-  return {{0, seen_number, seen_tick}}
-end
-return {{1, number, redis.call('HINCRBY', '{redis_keys.EPOCH}', 'tick', 1)}}
-"""
-# ARGV: number, tick. Begins the epoch after all that were seen.
-_ANNOUNCE: Final = f"""{_BEHIND}
-local _, _, seen_number, _, behind = epoch(tonumber(ARGV[1]), tonumber(ARGV[2]))
-if behind then
-  redis.call('HSET', '{redis_keys.EPOCH}', 'number', seen_number + 1, 'tick', 1)
-  redis.call('HDEL', '{redis_keys.EPOCH}', 'seen_number', 'seen_tick')
-end
-"""
-# ARGV: id, number, tick, pairs of the record's fields... Puts a record back that the copy does not have, or has from
-# before fal took the request. Returns whether it did.
-_WRITE_BACK: Final = f"""{_BEHIND}
-local _, _, _, _, behind = epoch(tonumber(ARGV[2]), tonumber(ARGV[3]))
-if not behind then return 0 end
-local id, key = ARGV[1], '{redis_keys.request("")}' .. ARGV[1]
-local fal = redis.call('HGET', key, 'fal')
-if fal and fal ~= '' then return 0 end
-redis.call('DEL', key)
-redis.call('HSET', key, unpack(ARGV, 4))
-local user, batch = unpack(redis.call('HMGET', key, 'user', 'batch'))
-local at = redis.call('TIME')[1]
-redis.call('ZADD', '{redis_keys.OPEN_REQUESTS}', at, id)
-redis.call('ZADD', (batch and '{redis_keys.open_batch("")}' or '{redis_keys.open_requests("")}') .. user, at, id)
-return 1
-"""
 
 
 class Epoch:
@@ -109,12 +49,12 @@ class Epoch:
             except OSError as error:
                 log.warning("%s: %s", self._file, error.strerror)
 
-    def guard(self, redis: Redis, source: str, *, allow_oom: bool = True) -> Callable[..., Awaitable[Any]]:
-        """Register a script that answers ``BEHIND`` and does nothing while Redis knows less than this process saw."""
-        guarded = script(redis, _GUARD + source, allow_oom=allow_oom)
+    def guard(self, redis: Redis, source: str) -> Callable[..., Awaitable[Any]]:
+        """Register a script that includes ``guard``: it does nothing while Redis knows less than this process saw."""
+        guarded = redis.register_script(source)
 
         async def call(keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
-            return await guarded(keys=keys, args=[*args, self.number, self.tick])
+            return await guarded(keys=[*keys, redis_keys.EPOCH], args=[*args, self.number, self.tick])
 
         return call
 
@@ -128,8 +68,9 @@ class EpochClock:
 
     def __init__(self, redis: Redis, epoch: Epoch) -> None:
         self._epoch = epoch
-        self._tick, self._announce = script(redis, _TICK), script(redis, _ANNOUNCE)
-        self._write_back = script(redis, _WRITE_BACK)
+        self._tick = redis.register_script(load(__file__, "tick"))
+        self._announce = redis.register_script(load(__file__, "announce_epoch"))
+        self._write_back = redis.register_script(load(__file__, "write_back"))
 
     async def tick(self) -> bool:
         """Raise the tick; return False, having raised nothing, if Redis knows less than it did.
@@ -137,17 +78,22 @@ class EpochClock:
         Raises:
             RedisError: there was no answer.
         """
-        raised, number, tick = await self._tick(args=[self._epoch.number, self._epoch.tick])
+        raised, number, tick = await self._tick(keys=[redis_keys.EPOCH], args=[self._epoch.number, self._epoch.tick])
         self._epoch.see(number, tick)
         return bool(raised)
 
     async def announce(self) -> None:
         """Begin the next epoch: what was lost has been seen to."""
-        await self._announce(args=[self._epoch.number, self._epoch.tick])
+        await self._announce(keys=[redis_keys.EPOCH], args=[self._epoch.number, self._epoch.tick])
 
     async def write_back(self, request_id: str, fields: Sequence[str]) -> bool:
         """Put a request's record back that Redis has lost (pairs of its fields), while it is behind."""
-        return bool(await self._write_back(args=[request_id, self._epoch.number, self._epoch.tick, *fields]))
+        keys = [
+            redis_keys.EPOCH, redis_keys.request(request_id), redis_keys.OPEN_REQUESTS,
+            redis_keys.open_requests(""), redis_keys.open_batch(""),
+        ]  # fmt: skip
+        args: list[str | int] = [self._epoch.number, self._epoch.tick, request_id, *fields]
+        return bool(await self._write_back(keys=keys, args=args))
 
 
 def state_file(name: str) -> Path | None:

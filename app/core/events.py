@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from app.core import redis_keys
-from app.core.redis_clients import script
+from app.core.lua_scripts import load
 from app.core.takeover import Entry, TakeOver
 
 PROMPT: Final = 1.5
@@ -26,20 +26,6 @@ KEPT: Final = 3600
 """Seconds for which the stream keeps what has been acknowledged: the admins' figures are counted from it."""
 TRIM_EVERY: Final = 60.0
 """Seconds between two looks for what may be dropped."""
-
-# KEYS: stream. ARGV: group, seconds that are kept.
-_TRIM: Final = """
-local function ms(id) return tonumber(string.match(id, '^%d+')) end
-local first = (redis.call('TIME')[1] - ARGV[2]) * 1000
-for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-  for i = 1, #group, 2 do
-    if group[i] == 'last-delivered-id' then first = math.min(first, ms(group[i + 1])) end
-  end
-end
-local oldest = redis.call('XPENDING', KEYS[1], ARGV[1])[2]
-if oldest then first = math.min(first, ms(oldest)) end
-return redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', first))
-"""
 
 _ALWAYS, _NEVER = float("-inf"), float("inf")
 
@@ -77,7 +63,7 @@ class EventReader:
         self._consumer = consumer
         self._claim_after = claim_after
         self._take_over = TakeOver(redis, redis_keys.EVENTS, redis_keys.EVENTS_GROUP, consumer)
-        self._trim = script(redis, _TRIM)
+        self._trim = redis.register_script(load(__file__, "trim_events"))
         self._trimmed_at = _ALWAYS
         self._steady_since = _ALWAYS
         """Since when Redis has answered promptly (monotonic s)."""

@@ -14,6 +14,7 @@ from typing import Final, cast
 from redis.asyncio import Redis
 
 from app.core import redis_keys
+from app.core.lua_scripts import load
 
 TTL: Final = 60
 """Seconds that a pause stands after it was last renewed."""
@@ -52,26 +53,12 @@ class Pause:
             return cls(PauseKind.ACCOUNT, plain_words(str(text)), 0)
 
 
-# KEYS: the pause. ARGV: kind, reason, time to live s. Trouble with the account outranks an outage; an incident keeps
-# the time at which it began. Returns 1 if an incident begins.
-_BEGIN: Final = """
-local kind, reason, since, begins = ARGV[1], ARGV[2], tonumber(redis.call('TIME')[1]), 1
-local known, old = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '')
-if known and type(old) == 'table' then
-  if old.kind == kind or old.kind == 'account' then since, begins = old.since, 0 end
-  if old.kind == 'account' and kind ~= 'account' then kind, reason = old.kind, old.reason end
-end
-redis.call('SET', KEYS[1], cjson.encode({kind = kind, reason = reason, since = since}), 'EX', ARGV[3])
-return begins
-"""
-
-
 class Pauses:
     """Begins, ends and tells of the pause (the queue's Redis; a client with ``decode_responses``)."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._begin = redis.register_script(_BEGIN)
+        self._begin = redis.register_script(load(__file__, "begin_pause"))
 
     async def begin(self, kind: PauseKind, reason: str) -> bool:
         """Begin or renew a pause; return whether an incident begins with it."""

@@ -7,11 +7,11 @@ from redis import Redis
 from rq import Queue, Retry
 from rq.command import send_stop_job_command
 from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
-from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
 from app.core import redis_keys
+from app.core.lua_scripts import load
 from app.core.queue_names import QUEUE, QUEUE_HIGH, QUEUE_LOW, QUEUES
 
 __all__ = ["QUEUE", "QUEUES", "QUEUE_HIGH", "QUEUE_LOW", "enqueue", "stop"]
@@ -27,21 +27,7 @@ FAILURE_TTL: Final = 7 * 24 * 3600
 """Seconds that RQ keeps a failed job."""
 RETRY_AFTER: Final = (2, 10, 30)
 """Seconds before each repetition of a job that broke unexpectedly (what the job handles itself is never repeated)."""
-
-
-# KEYS: job, the request's record. ARGV: id, seconds that a job which is just being moved is kept.
-# Returns the job's status.
-_DROP: Final = f"""#!lua flags=allow-oom
-local status, queue = unpack(redis.call('HMGET', KEYS[1], 'status', 'origin'))
-local fal, submits = unpack(redis.call('HMGET', KEYS[2], 'fal', 'submits'))
-local with_fal = fal and fal ~= '' or tonumber(submits or 0) > 0
-if (status == 'queued' or status == 'scheduled') and not with_fal then
-  local waited = redis.call('LREM', '{Queue.redis_queue_namespace_prefix}' .. (queue or ''), 0, ARGV[1])
-               + redis.call('ZREM', '{ScheduledJobRegistry.key_template.format("")}' .. (queue or ''), ARGV[1])
-  if waited > 0 then redis.call('DEL', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[2]) end
-end
-return status
-"""
+_DROP: Final = load(__file__, "drop_job")
 
 
 def enqueue(redis: Redis, request_id: str, queue: str = QUEUE) -> bool:
@@ -74,7 +60,10 @@ def stop(redis: Redis, request_id: str) -> None:
     matter if the job moves on, or ends, in this very moment. A queued job that fal has, or may have, stays in its
     queue: whoever takes it tells fal.
     """
-    keys = [Job.redis_job_namespace_prefix + request_id, redis_keys.request(request_id)]
+    keys = [
+        redis_keys.rq_job(request_id), redis_keys.request(request_id),
+        redis_keys.rq_queue(""), ScheduledJobRegistry.key_template.format(""),
+    ]  # fmt: skip
     if redis.register_script(_DROP)(keys=keys, args=[request_id, RESULT_TTL]) == b"started":
         with contextlib.suppress(NoSuchJobError, InvalidJobOperation):
             send_stop_job_command(redis, request_id, serializer=JSONSerializer)

@@ -9,7 +9,6 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.commands.core import AsyncScript
 from redis.exceptions import (
     ClusterDownError,
     NoPermissionError,
@@ -82,15 +81,6 @@ def passes(error: Exception) -> bool:
     Anything else that Redis answers (a script that breaks, a wrong type) is a bug: repeating it helps nobody.
     """
     return isinstance(error, _PASSING) or (isinstance(error, ResponseError) and str(error).startswith(_PASSING_CODES))
-
-
-def script(redis: AsyncRedis, source: str, *, allow_oom: bool = True) -> AsyncScript:
-    """Register a script.
-
-    ``allow_oom``: it runs while Redis' memory is full. Only what lets new work in must not: all else frees memory, or
-    keeps what has been done from being done again.
-    """
-    return redis.register_script(f"#!lua flags=allow-oom\n{source}" if allow_oom else source)
 
 
 def check_cancelled() -> None:

@@ -79,10 +79,6 @@ def leases(queue: str) -> str:
     return f"imagebot:leases:{queue}"
 
 
-CLAIM_FIELD: Final = "imagebot_claim"
-"""Field of an RQ job's hash: the execution that claimed it last, the only one that may change its request."""
-
-
 def fal_request(fal_request_id: str) -> str:
     """Names the request of ours that one of fal's belongs to; expires after a day."""
     return f"imagebot:fal:request:{fal_request_id}"
@@ -216,6 +212,39 @@ def batch_told(batch_id: str) -> str:
 
 
 WHILE_OPEN: Final = "gone, or given a time to live, once their requests have ended; admission bounds those"
+
+# RQ's keys: to take them from RQ would cost its import (tests/unit/core/test_redis_keys.py compares them).
+
+
+def rq_job(job_id: str) -> str:
+    """Hash of a job."""
+    return f"rq:job:{job_id}"
+
+
+def rq_queue(name: str) -> str:
+    """List of the ids of the jobs that wait in a queue."""
+    return f"rq:queue:{name}"
+
+
+def rq_running(queue: str) -> str:
+    """Sorted set of a queue's running executions (``job:execution``): RQ's started jobs."""
+    return f"rq:wip:{queue}"
+
+
+def rq_execution(composite: str) -> str:
+    """Hash of a running execution (``job:execution``)."""
+    return f"rq:execution:{composite}"
+
+
+def rq_executions(job_id: str) -> str:
+    """Sorted set of a job's running executions."""
+    return f"rq:executions:{job_id}"
+
+
+def rq_worker_executions(worker_name: str) -> str:
+    """Set of the executions (``job:execution``) that a worker runs."""
+    return f"rq:worker:{worker_name}:executions"
+
 
 BOUNDS: Final = {
     request("*"): WHILE_OPEN,

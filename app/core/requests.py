@@ -26,7 +26,6 @@ from app.core.epoch import NO_EPOCH, Epoch
 from app.core.errors import FailureReason, ImagebotError
 from app.core.events import EventType
 from app.core.operations import Operation
-from app.core.redis_clients import script
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +50,8 @@ class RequestState(StrEnum):
 _TERMINAL: Final = frozenset({RequestState.DONE, RequestState.FAILED, RequestState.CANCELLED})
 _OPEN: Final = tuple(state for state in RequestState if state not in _TERMINAL)
 
+
+_USUAL_RANK, _LOWEST_RANK = (queues.QUEUES.index(queue) + 1 for queue in (queues.QUEUE, queues.QUEUE_LOW))
 
 FAL_REQUEST_TTL: Final = 24 * 3600
 """Seconds for which it is known whose one of fal's requests is."""
@@ -159,7 +160,10 @@ class RequestStore:
     def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
         self._redis = redis
         self._advance = epoch.guard(redis, request_scripts.ADVANCE)
-        self._sent, self._told = script(redis, request_scripts.SENT), script(redis, request_scripts.TOLD)
+        self._sent, self._told = (
+            redis.register_script(request_scripts.SENT),
+            redis.register_script(request_scripts.TOLD),
+        )
 
     async def load(self, request_id: str) -> RequestRecord | None:
         """Return what is known of a request, or None if nothing is."""
@@ -202,7 +206,7 @@ class RequestStore:
 
     async def told(self, request_id: str) -> None:
         """Note that its person knows how a request ended: its record need not wait for that any more."""
-        await self._told(args=[request_id])
+        await self._told(keys=request_scripts.KEYS, args=[request_scripts.KEEP, request_id])
 
     async def now(self) -> float:
         """Return the time by Redis' clock (Unix s), which is everybody's."""
@@ -307,9 +311,13 @@ class RequestStore:
             LeaseLostError: the lease is not held.
         """
         answer = await self._advance(
-            keys=[redis_keys.request(request_id), *([lease.key] if lease else [])],
+            keys=[
+                *request_scripts.KEYS, redis_keys.request(request_id), redis_keys.rq_job(request_id),
+                *([lease.key] if lease else []),
+            ],
             args=[
-                lease.execution if lease else "", state, ",".join(entered_from), event or "", time.time(),
+                request_scripts.KEEP, lease.execution if lease else "", state, ",".join(entered_from), event or "",
+                time.time(), _USUAL_RANK, _LOWEST_RANK,
                 *(part for pair in fields.items() for part in pair),
             ],
         )  # fmt: skip

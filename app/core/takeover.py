@@ -1,19 +1,12 @@
 """Taking entries of a stream over from members of its consumer group that are dead, and from no others."""
 
-from typing import Any, Final
+from typing import Any
 
 from redis.asyncio import Redis
 
-from app.core import redis_clients
+from app.core.lua_scripts import load
 
 Entry = tuple[str, dict[str, str]]
-
-# KEYS: stream. ARGV: group, consumer, ms idle, entries, when Redis last answered (its time, s), s this may be ago.
-_TAKE_OVER: Final = """
-local time = redis.call('TIME')
-if math.abs(tonumber(time[1]) + tonumber(time[2]) / 1e6 - ARGV[5]) > tonumber(ARGV[6]) then return {} end
-return redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], '0', 'COUNT', ARGV[4])[2]
-"""
 
 
 class TakeOver:
@@ -25,7 +18,7 @@ class TakeOver:
     def __init__(self, redis: Redis, stream: str, group: str, consumer: str) -> None:
         """``consumer`` gets what is taken over."""
         self._stream, self._group, self._consumer = stream, group, consumer
-        self._script = redis_clients.script(redis, _TAKE_OVER)
+        self._script = redis.register_script(load(__file__, "take_over"))
 
     async def take(self, idle: float, answered: float, within: float, count: int = 100) -> list[Entry]:
         """Return entries that were idle for ``idle`` seconds, now this consumer's.

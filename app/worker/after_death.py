@@ -16,10 +16,8 @@ import hiredis
 
 from app.core import redis_keys
 from app.core.queue_names import QUEUES
-from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, PUT_BACK
+from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, PUT_BACK, put_back_keys
 
-SCRIPT = f"#!lua flags=allow-oom\n{PUT_BACK}"
-"""As ``app/core/redis_clients.py``, which takes long to import, has it."""
 TIMEOUT = 3.0
 """Seconds that Redis has for each answer."""
 _FILE = "redis_password"
@@ -61,12 +59,12 @@ class Connection:
 
 def put_back(redis: Connection, worker_name: str) -> list[str]:
     """Put the jobs back that a worker's name holds, at the heads of their queues; return their ids."""
-    own = redis.command("SMEMBERS", f"rq:worker:{worker_name}:executions")
+    own = redis.command("SMEMBERS", redis_keys.rq_worker_executions(worker_name))
     back: list[str] = []
     for queue in QUEUES if own else ():
-        keys = [f"rq:queue:{queue}", redis_keys.leases(queue), f"rq:wip:{queue}"]
+        keys = put_back_keys(queue)
         pairs = [part for execution in own for part in (execution, "")]
-        back += redis.command("EVAL", SCRIPT, len(keys), *keys, CRASHES_FIELD, AT_WORK_FIELD, *pairs)
+        back += redis.command("EVAL", PUT_BACK, len(keys), *keys, CRASHES_FIELD, AT_WORK_FIELD, *pairs)
     return back
 
 

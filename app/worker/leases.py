@@ -15,101 +15,19 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 from redis.asyncio import Redis
-from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE
-from rq.queue import Queue
-from rq.registry import StartedJobRegistry
 from rq.suspension import WORKERS_SUSPENDED
 from rq.utils import now, utcformat
 
 from app.core import pause, redis_keys
 from app.core.epoch import NO_EPOCH, Epoch
-from app.core.redis_clients import script
+from app.core.lua_scripts import load
 from app.worker.lease_watch import LeaseWatch
-from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, KEYS, PUT_BACK
+from app.worker.put_back import AT_WORK_FIELD, CRASHES_FIELD, PUT_BACK, RQ_KEYS, put_back_keys
 
 RQ_LEASE: Final = 24 * 3600
 """Seconds: the lease that RQ's registries show."""
 EXECUTION_TTL: Final = 120
 """Seconds that RQ's record of an execution lives without a renewal."""
-_PAUSE: Final = f"local PAUSE_TTL, PROBE_EVERY = {pause.TTL}, {pause.PROBE_EVERY}"
-
-# KEYS: queues (priority order), lease sets, registries, then rq:suspended, paused, the worker's executions.
-# ARGV: number of queues, lease s, worker's name, time as RQ writes it, RQ's lease s, execution's time to live s,
-# cap on leases in all, share of the last queue, field that says a job is at work from the start ('' = it only waits),
-# ids...
-_CLAIM: Final = (
-    KEYS
-    + _PAUSE
-    + f"\nlocal CLAIM_FIELD = '{redis_keys.CLAIM_FIELD}'"
-    + """
-local n, claimed = tonumber(ARGV[1]), {}
-if redis.call('EXISTS', KEYS[3 * n + 1]) == 1 then return {'suspended'} end
-local at, running, wanted = seconds(), 0, #ARGV - 9
-local pause = redis.call('TTL', KEYS[3 * n + 2])
-if pause == -1 or pause > PAUSE_TTL - PROBE_EVERY then return {'paused'} end
-if pause >= 0 then wanted = 1 end
-for q = 1, n do running = running + redis.call('ZCARD', KEYS[n + q]) end
-local free = math.min(wanted, tonumber(ARGV[7]) - running)
-local function take(q, most)
-  while most > 0 and #claimed < free do
-    local id = redis.call('LPOP', KEYS[q])
-    if not id then return end
-    local job = 'rq:job:' .. id
-    if redis.call('HGET', job, 'status') == 'queued' then
-      local ex = ARGV[10 + #claimed]
-      local composite = id .. ':' .. ex
-      redis.call('ZADD', KEYS[n + q], at + tonumber(ARGV[2]), composite)
-      redis.call('ZADD', KEYS[2 * n + q], at + tonumber(ARGV[5]), composite)
-      redis.call('ZADD', 'rq:executions:' .. id, at + tonumber(ARGV[5]), ex)
-      redis.call('EXPIRE', 'rq:executions:' .. id, ARGV[5])
-      redis.call('HSET', execution_key(composite), 'id', ex, 'job_id', id, 'last_heartbeat', at,
-                 'created_at', at + #claimed * 1e-6, -- keeps the order of jobs claimed, and put back, at once
-                 'worker_name', ARGV[3])
-      if ARGV[9] ~= '' then redis.call('HSET', execution_key(composite), ARGV[9], 1) end
-      redis.call('EXPIRE', execution_key(composite), ARGV[6])
-      redis.call('SADD', KEYS[3 * n + 3], composite)
-      redis.call('PERSIST', job)
-      redis.call('HSET', job, 'status', 'started', 'started_at', ARGV[4], 'last_heartbeat', ARGV[4],
-                 'worker_name', ARGV[3], CLAIM_FIELD, ex)
-      claimed[#claimed + 1] = {q, id, ex, redis.call('HGETALL', job)}
-      most = most - 1
-    end
-  end
-end
-take(n, tonumber(ARGV[8]) - redis.call('ZCARD', KEYS[2 * n]))
-for q = 1, n do take(q, free) end
-if pause >= 0 and #claimed > 0 then redis.call('EXPIRE', KEYS[3 * n + 2], PAUSE_TTL) end
-if pause >= 0 then return {'paused', unpack(claimed)} end
-return {free > 0 and 'claimed' or 'full', unpack(claimed)}
-"""
-)
-
-# KEYS: lease sets. ARGV: lease s, time to live of RQ's record of an execution s, worker's name, pairs of set's number
-# and execution.
-# Returns the executions whose lease is gone, or whose job another has claimed since. A renewal raises the score, even
-# if the clock has stepped back: one that stands still is a dead worker's.
-_RENEW: Final = (
-    KEYS
-    + """
-local at, lost = seconds(), {}
-for i = 4, #ARGV, 2 do
-  local key, composite = KEYS[tonumber(ARGV[i])], ARGV[i + 1]
-  local score, id, ex = redis.call('ZSCORE', key, composite), string.match(composite, '^(.+):([^:]+)$')
-  if score and (last_claim(id) or ex) == ex then
-    redis.call('ZADD', key, 'XX', string.format('%.17g', math.max(at + ARGV[1], score + 0.001)), composite)
-    if redis.call('TTL', execution_key(composite)) < ARGV[2] * 0.75 then
-      redis.call('HSET', execution_key(composite), 'id', ex, 'job_id', id, 'worker_name', ARGV[3],
-                 'last_heartbeat', at)
-      redis.call('HSETNX', execution_key(composite), 'created_at', at) -- it has expired: an outage was longer
-      redis.call('EXPIRE', execution_key(composite), ARGV[2])
-    end
-  else
-    lost[#lost + 1] = composite
-  end
-end
-return lost
-"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +68,12 @@ class Leases:
         self._queues = list(queues)
         self._lease = lease
         self._at_work = "" if blameless else AT_WORK_FIELD
-        self._lists = [Queue.redis_queue_namespace_prefix + name for name in queues]
         self._sets = [redis_keys.leases(name) for name in queues]
-        self._registries = [StartedJobRegistry.key_template.format(name) for name in queues]
-        self._executions = WORKER_EXECUTIONS_KEY_TEMPLATE.format(worker_name)
+        self._executions = redis_keys.rq_worker_executions(worker_name)
         self._watch = LeaseWatch(lease, clock)
-        self._claim = epoch.guard(redis, _CLAIM)
-        self._renew = script(redis, _RENEW)
-        self._put_back = script(redis, PUT_BACK)
+        self._claim = epoch.guard(redis, load(__file__, "claim"))
+        self._renew = redis.register_script(load(__file__, "renew"))
+        self._put_back = redis.register_script(PUT_BACK)
 
     async def claim(self, slots: int, cap: int, low_share: int) -> tuple[str, list[Claim]]:
         """Take up to ``slots`` jobs, as long as no more than ``cap`` leases are held by all workers together.
@@ -168,12 +84,12 @@ class Leases:
         """
         answer: list[Any] = await self._claim(
             keys=[
-                *self._lists, *self._sets, *self._registries,
-                WORKERS_SUSPENDED, redis_keys.PAUSED, self._executions,
+                *RQ_KEYS, WORKERS_SUSPENDED, redis_keys.PAUSED, self._executions,
+                *map(redis_keys.rq_queue, self._queues), *self._sets, *map(redis_keys.rq_running, self._queues),
             ],
             args=[
                 len(self._queues), self._lease, self._worker_name, utcformat(now()), RQ_LEASE, EXECUTION_TTL,
-                cap, low_share, self._at_work, *(uuid4().hex for _ in range(slots)),
+                cap, low_share, self._at_work, pause.TTL, pause.PROBE_EVERY, *(uuid4().hex for _ in range(slots)),
             ],
         )  # fmt: skip
         claims = [
@@ -194,7 +110,9 @@ class Leases:
         pairs: list[str | int] = []
         for claim in claims:
             pairs += (self._queues.index(claim.queue) + 1, claim.composite)
-        lost = await self._renew(keys=self._sets, args=[self._lease, EXECUTION_TTL, self._worker_name, *pairs])
+        lost = await self._renew(
+            keys=[*RQ_KEYS, *self._sets], args=[self._lease, EXECUTION_TTL, self._worker_name, *pairs]
+        )
         return {composite.decode() for composite in lost}
 
     async def put_back_own(self, *, blame: bool) -> list[str]:
@@ -244,9 +162,8 @@ class Leases:
 
     async def _return(self, queue: str, crashes_field: str, executions: Mapping[str, str]) -> list[str]:
         """``executions``: with the score that the lease must still have, or ''."""
-        number = self._queues.index(queue)
         ids = await self._put_back(
-            keys=[self._lists[number], self._sets[number], self._registries[number]],
+            keys=put_back_keys(queue),
             args=[crashes_field, AT_WORK_FIELD, *(part for pair in executions.items() for part in pair)],
         )
         return [job_id.decode() for job_id in ids]

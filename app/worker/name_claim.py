@@ -10,13 +10,10 @@ from redis.asyncio import Redis
 
 from app.core import redis_keys
 from app.core.errors import ConfigurationError
-from app.core.redis_clients import script
+from app.core.lua_scripts import load
 
 LOOK_EVERY: Final = 0.25
 """Seconds between two looks at whether a holder on another machine still renews its claim."""
-
-_SET: Final = "return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], unpack(ARGV, 3))"
-"""A script, since a plain SET is refused while Redis' memory is full: leases are renewed under the name."""
 
 
 class NameClaim:
@@ -24,7 +21,7 @@ class NameClaim:
 
     def __init__(self, redis: Redis, name: str, lifetime: float) -> None:
         self._redis = redis
-        self._set = script(redis, _SET)
+        self._set = redis.register_script(load(__file__, "hold_name"))
         self._name = name
         self._key = redis_keys.worker_name(name)
         self._lifetime_ms = int(lifetime * 1000)

@@ -21,8 +21,8 @@ from app.bot.answers.fence import ClaimLostError, fenced
 from app.bot.tasks import end
 from app.core import redis_keys
 from app.core.epoch import NO_EPOCH, Epoch
-from app.core.events import EventType
-from app.core.redis_clients import script, until_answered
+from app.core.lua_scripts import load
+from app.core.redis_clients import until_answered
 
 TTL: Final = 7 * 24 * 3600
 """Seconds that a conversation is remembered after its last change."""
@@ -32,67 +32,6 @@ HOLD: Final = 6.0
 
 ENDED: Final = -1
 HELD: Final = 0
-
-_NOW: Final = """
-local time = redis.call('TIME')
-local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
-"""
-# KEYS: conversation. ARGV: who claims, seconds of the claim, time to live.
-_CLAIM: Final = f"""{_NOW}
-local ended, sender, expires = unpack(redis.call('HMGET', KEYS[1], 'ended', 'sender', 'held_until'))
-if ended then return {ENDED} end
-if sender and sender ~= ARGV[1] and tonumber(expires) > now then return {HELD} end
-redis.call('HSET', KEYS[1], 'sender', ARGV[1], 'held_until', now + ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return redis.call('HINCRBY', KEYS[1], 'attempts', 1)
-"""
-_IS_OURS: Final = """
-local ended, sender, attempt = unpack(redis.call('HMGET', KEYS[1], 'ended', 'sender', 'attempts'))
-if ended or sender ~= ARGV[1] or attempt ~= ARGV[2] then return 0 end
-"""
-# KEYS: conversation. ARGV: who claimed, the attempt's number, seconds of the claim.
-_RENEW: Final = f"""{_IS_OURS}{_NOW}
-redis.call('HSET', KEYS[1], 'held_until', now + ARGV[3])
-return 1
-"""
-# KEYS: conversation. ARGV: who claimed, the attempt's number, message.
-_PLACE: Final = f"""{_IS_OURS}
-redis.call('HSET', KEYS[1], 'place', ARGV[3])
-return 1
-"""
-# KEYS: conversation. ARGV: time to live, names of the pictures sent. A sender that was overtaken may know of less.
-_SENT: Final = """
-local known = cjson.decode(redis.call('HGET', KEYS[1], 'file_ids') or '[]')
-if #known >= #cjson.decode(ARGV[2]) then return end
-redis.call('HSET', KEYS[1], 'file_ids', ARGV[2])
-redis.call('HDEL', KEYS[1], 'place')
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-"""
-# KEYS: conversation. ARGV: time to live, pairs to set...
-_SET: Final = """
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-"""
-# KEYS: conversation, what its person has missed. ARGV: time to live, request.
-_MISS: Final = """
-redis.call('HSET', KEYS[1], 'ended', 1)
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-redis.call('SADD', KEYS[2], ARGV[2])
-redis.call('EXPIRE', KEYS[2], ARGV[1])
-"""
-# KEYS: what a person has missed, events. What has been sent of it is in the ledger, and is not sent again.
-_RETURN: Final = f"""
-for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  redis.call('HDEL', '{redis_keys.conversation("")}' .. id, 'ended')
-  redis.call('XADD', KEYS[2], '*', 'type', '{EventType.DONE}', 'request_id', id)
-end
-redis.call('DEL', KEYS[1])
-"""
-# KEYS: conversation. ARGV: time to live.
-_FAILED: Final = """
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-return redis.call('HINCRBY', KEYS[1], 'failures', 1)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +52,14 @@ class Conversations:
 
     def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
         self._redis = redis
-        self._claim, self._renewal = epoch.guard(redis, _CLAIM), script(redis, _RENEW)
-        self._place, self._sent = script(redis, _PLACE), script(redis, _SENT)
-        self._set, self._failed = script(redis, _SET), script(redis, _FAILED)
-        self._miss, self._return = script(redis, _MISS), script(redis, _RETURN)
+        self._claim = epoch.guard(redis, load(__file__, "claim_answer"))
+        self._renewal = redis.register_script(load(__file__, "renew_answer"))
+        self._place = redis.register_script(load(__file__, "place_answer"))
+        self._sent = redis.register_script(load(__file__, "pictures_sent"))
+        self._set = redis.register_script(load(__file__, "note"))
+        self._failed = redis.register_script(load(__file__, "answer_failed"))
+        self._miss = redis.register_script(load(__file__, "miss_result"))
+        self._return = redis.register_script(load(__file__, "return_missed"))
 
     async def load(self, request_id: str) -> Conversation:
         """Return what has been said; an empty conversation if nothing is known."""
@@ -133,7 +76,8 @@ class Conversations:
 
     async def claim(self, request_id: str, sender: str) -> int:
         """Claim the right to answer; return the attempt's number (from 1), ``ENDED``, or ``HELD`` by another."""
-        return int(await self._claim(keys=[redis_keys.conversation(request_id)], args=[sender, HOLD, TTL]))
+        keys = [redis_keys.conversation(request_id)]
+        return int(await self._claim(keys=keys, args=[sender, HOLD, TTL, ENDED, HELD]))
 
     @contextlib.asynccontextmanager
     async def hold(self, request_id: str, sender: str, attempt: int) -> AsyncIterator[None]:
@@ -187,7 +131,7 @@ class Conversations:
 
     async def returned(self, user_id: int) -> None:
         """Have a person who is back sent what they have missed: it is told of once more."""
-        await self._return(keys=[redis_keys.missed(user_id), redis_keys.EVENTS])
+        await self._return(keys=[redis_keys.missed(user_id), redis_keys.EVENTS, redis_keys.conversation("")])
 
     async def forget(self, request_id: str) -> None:
         """Drop the conversation of a request that was not taken after all."""

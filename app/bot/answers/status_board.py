@@ -28,6 +28,7 @@ from app.bot.outage import Outage
 from app.bot.telegram import EditStatus, passes, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
+from app.core.lua_scripts import load
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestState
 
@@ -44,76 +45,13 @@ MOMENT: Final = 0.5
 TRIES: Final = 2
 """How often it waits so."""
 
-_COMMON: Final = f"""
-local time = redis.call('TIME')
-local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
-local function said_of(id) return '{redis_keys.conversation("")}' .. id end
-local function record_of(id) return '{redis_keys.request("")}' .. id end
-local waiting, drawing = '{redis_keys.STATUS_WAITING}', '{redis_keys.STATUS_DRAWING}'
-local is_drawn = {{{RequestState.SUBMITTED} = true, {RequestState.STORED} = true}}
-local has_ended = {{{RequestState.DONE} = true, {RequestState.FAILED} = true, {RequestState.CANCELLED} = true}}
-local function forget(id)
-  redis.call('ZREM', waiting, id)
-  redis.call('ZREM', drawing, id)
-end
-local function look_at(id, at)
-  forget(id)
-  local state = redis.call('HGET', record_of(id), 'state')
-  if state and not has_ended[state] then redis.call('ZADD', is_drawn[state] and drawing or waiting, at, id) end
-end
-"""
-
-# ARGV: id, seconds to the first look, conversation's time to live, pairs to set... Returns 0 if it came too late.
-_BEGIN: Final = (
-    _COMMON
-    + """
-redis.call('HSET', said_of(ARGV[1]), unpack(ARGV, 4))
-redis.call('EXPIRE', said_of(ARGV[1]), ARGV[3])
-if redis.call('HEXISTS', said_of(ARGV[1]), 'ended') == 1 then return 0 end
-look_at(ARGV[1], now + ARGV[2])
-return 1
-"""
+_KEYS: Final = (
+    redis_keys.STATUS_WAITING,
+    redis_keys.STATUS_DRAWING,
+    redis_keys.conversation(""),
+    redis_keys.request(""),
 )
-
-# ARGV: id. Keeps the time of the next look, so that a message is not edited sooner than it may be.
-_MOVE: Final = (
-    _COMMON
-    + """
-local at = redis.call('ZSCORE', waiting, ARGV[1]) or redis.call('ZSCORE', drawing, ARGV[1])
-if at then look_at(ARGV[1], at) end
-"""
-)
-
-# ARGV: how many at most, seconds of the lease. Returns the time and a row for each request: id, then what was said
-# and what is known of it. What has nothing to show any more is dropped. Drawing and waiting ones get half each, the
-# drawing ones the rest: they are as many as fal takes at once, and would otherwise wait for all that wait.
-_TAKE: Final = (
-    _COMMON
-    + """
-local rows = {}
-local function take(key, most)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, math.max(0, most))) do
-    local chat, message, locale, shown, operation, ended = unpack(redis.call(
-      'HMGET', said_of(id), 'chat_id', 'status_message_id', 'locale', 'shown', 'operation', 'ended'))
-    local state, joined_to, started_at = unpack(redis.call(
-      'HMGET', record_of(id), 'state', 'joined_to', 'submitted_at'))
-    if ended or not message or not state or has_ended[state] then
-      forget(id)
-    else
-      redis.call('ZADD', key, now + ARGV[2], id)
-      rows[#rows + 1] = {id, chat, message, locale, shown, operation, state, joined_to or '', started_at or ''}
-    end
-  end
-end
-take(drawing, math.ceil(ARGV[1] / 2))
-take(waiting, ARGV[1] - #rows)
-take(drawing, ARGV[1] - #rows)
-return {string.format('%.6f', now), rows}
-"""
-)
-
-# ARGV: seconds to the next look, ids...
-_PUT_OFF: Final = _COMMON + "for i = 2, #ARGV do look_at(ARGV[i], now + ARGV[1]) end"
+"""The KEYS of each script."""
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +68,7 @@ class _Status:
 
     @classmethod
     def read(cls, row: Sequence[str]) -> "_Status":
-        """Read a row of ``_TAKE``."""
+        """Read a row of ``lua/status_take.lua``."""
         request_id, chat_id, message_id, locale, shown, operation, state, joined_to, started_at = row
         standing = Standing(
             request_id,
@@ -155,10 +93,10 @@ class StatusBoard:
         self._texts = texts
         self._pacing = pacing
         self._edits = edits
-        self._begin = redis.register_script(_BEGIN)
-        self._move = redis.register_script(_MOVE)
-        self._take = redis.register_script(_TAKE)
-        self._put_off = redis.register_script(_PUT_OFF)
+        self._begin = redis.register_script(load(__file__, "status_begin"))
+        self._move = redis.register_script(load(__file__, "status_move"))
+        self._take = redis.register_script(load(__file__, "status_take"))
+        self._put_off = redis.register_script(load(__file__, "status_put_off"))
 
     async def begin(self, request: ImageRequest, voice: Voice) -> None:
         """Show a request that has just been taken, unless it is shown already; one of a batch has no message."""
@@ -176,12 +114,12 @@ class StatusBoard:
             "operation": request.operation, "shown": text,
         }  # fmt: skip
         pairs = [str(part) for pair in fields.items() for part in pair]
-        if not await self._begin(args=[request.id, LOOK_EVERY, TTL, *pairs]):
+        if not await self._begin(keys=_KEYS, args=[request.id, LOOK_EVERY, TTL, *pairs]):
             await self.remove(request.id)  # the answer was faster
 
     async def changed(self, request_id: str) -> None:
         """Note that a request is being drawn now, or waits again."""
-        await self._move(args=[request_id])
+        await self._move(keys=_KEYS, args=[request_id])
 
     async def remove(self, request_id: str) -> None:
         """Delete the request's status message, if there is one."""
@@ -211,7 +149,7 @@ class StatusBoard:
 
     async def look(self) -> int:
         """Look at what is due, and begin the edits that this takes; return how many requests were looked at."""
-        now, rows = cast(tuple[str, list[list[str]]], await self._take(args=[AT_ONCE, LEASE]))
+        now, rows = cast(tuple[str, list[list[str]]], await self._take(keys=_KEYS, args=[AT_ONCE, LEASE]))
         if not rows:
             return 0
         outlook = await self._forecast.recent()
@@ -239,7 +177,7 @@ class StatusBoard:
         return wait
 
     async def _look_again(self, seconds: float, *request_ids: str) -> None:
-        await self._put_off(args=[seconds, *request_ids])
+        await self._put_off(keys=_KEYS, args=[seconds, *request_ids])
 
     async def _edit(self, status: _Status, text: str) -> None:
         """Edit a message. What does not succeed at once is left to the next look, or to nobody."""

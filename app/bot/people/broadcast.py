@@ -27,6 +27,7 @@ from app.bot.tasks import end
 from app.bot.telegram import is_gone, quietly
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
+from app.core.lua_scripts import load
 
 INTERVAL: Final = 0.05
 """Seconds between two people: a third of Telegram's 30 messages a second stays free for others."""
@@ -40,38 +41,12 @@ _DECIDED_TTL: Final = 30 * 24 * 3600
 
 logger = logging.getLogger(__name__)
 
-# KEYS: broadcast, recipients, mark, users, banned. ARGV: id, chat, message to copy, progress message, life of mark.
-_START: Final = """
-local state = redis.call('HGET', KEYS[1], 'state')
-if state == 'running' or state == 'stopping' then
-  return redis.call('HGET', KEYS[1], 'id') == ARGV[1] and 'known' or 'busy'
-end
-if not redis.call('SET', KEYS[3], 1, 'NX', 'EX', ARGV[5]) then return 'known' end
-redis.call('DEL', KEYS[1])
-local total = redis.call('ZDIFFSTORE', KEYS[2], 2, KEYS[4], KEYS[5])
-redis.call('HSET', KEYS[1], 'id', ARGV[1], 'chat_id', ARGV[2], 'message_id', ARGV[3], 'progress_id', ARGV[4],
-           'state', 'running', 'total', total, 'sent', 0, 'gone', 0, 'failed', 0)
-return 'started'
-"""
-
-# KEYS: broadcast. ARGV: id.
-_STOP: Final = """
-if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'state') ~= 'running' then return 0 end
-return redis.call('HSET', KEYS[1], 'state', 'stopping') + 1
-"""
-
 # KEYS: who sends. ARGV: sender, milliseconds.
 _CLAIM: Final = """
 local sender = redis.call('GET', KEYS[1])
 if sender and sender ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
-"""
-
-# KEYS: broadcast, recipients, who sends. ARGV: sender, recipient, what became of it. Returns 0 if another sends now.
-_RECORD: Final = """
-if redis.call('ZREM', KEYS[2], ARGV[2]) == 1 then redis.call('HINCRBY', KEYS[1], ARGV[3], 1) end
-return redis.call('GET', KEYS[3]) == ARGV[1] and 1 or 0
 """
 
 
@@ -120,10 +95,10 @@ class Broadcasts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._start = redis.register_script(_START)
-        self._stop = redis.register_script(_STOP)
+        self._start = redis.register_script(load(__file__, "start_broadcast"))
+        self._stop = redis.register_script(load(__file__, "stop_broadcast"))
         self._claim = redis.register_script(_CLAIM)
-        self._record = redis.register_script(_RECORD)
+        self._record = redis.register_script(load(__file__, "record_recipient"))
 
     async def start(self, chat_id: int, message_id: int, progress_id: int) -> Start:
         """Begin to send a message to everybody who has written to the bot and is not banned."""

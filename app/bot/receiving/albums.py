@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.bot.outage import Outage
-from app.bot.receiving.inbox import APPEND_ENTRY, chat_of
+from app.bot.receiving.inbox import RECEIVED_TTL, chat_of
 from app.core import redis_keys
+from app.core.lua_scripts import load
 
 QUIET: Final = 1.0
 """Seconds without another message after which an album is taken to be whole."""
@@ -27,35 +28,6 @@ ALBUM_FIELD: Final = "imagebot_album"
 _CLOSED: Final = "closed"
 _LOOK: Final = 0.2
 """Seconds between two looks for albums that are whole."""
-
-_NOW: Final = """
-local time = redis.call('TIME')
-local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
-"""
-# KEYS: album, albums. ARGV: album's id, message's id, part, seconds of quiet.
-_ADD: Final = f"""{_NOW}
-if redis.call('HEXISTS', KEYS[1], '{_CLOSED}') == 1 then return redis.call('HEXISTS', KEYS[1], ARGV[2]) end
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[1])
-return 1
-"""
-# KEYS: albums.
-_DUE: Final = f"{_NOW} return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)"
-# KEYS: albums. ARGV: seconds of quiet.
-_POSTPONE: Final = f"""{_NOW}
-for _, album in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  redis.call('ZADD', KEYS[1], 'GT', now + ARGV[1], album)
-end
-"""
-# KEYS: albums, album, inbox, the chat's last entry. ARGV: album's id, messages in the update, update, time to live.
-_CLOSE: Final = f"""{APPEND_ENTRY}
-if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[2]) then return 0 end
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return 0 end
-append_entry(KEYS[3], KEYS[4], ARGV[3])
-redis.call('HSET', KEYS[2], '{_CLOSED}', 1)
-redis.call('EXPIRE', KEYS[2], ARGV[4])
-return 1
-"""
 
 
 def album_of(update: Update) -> list[Message] | None:
@@ -72,8 +44,14 @@ class Albums:
     def __init__(self, redis: Redis, quiet: float = QUIET) -> None:
         self._redis = redis
         self._quiet = quiet
-        self._add, self._due = redis.register_script(_ADD), redis.register_script(_DUE)
-        self._postpone, self._close = redis.register_script(_POSTPONE), redis.register_script(_CLOSE)
+        self._add, self._due = (
+            redis.register_script(load(__file__, "add_to_album")),
+            redis.register_script(load(__file__, "due_albums")),
+        )
+        self._postpone, self._close = (
+            redis.register_script(load(__file__, "postpone_albums")),
+            redis.register_script(load(__file__, "close_album")),
+        )
 
     async def add(self, message: Message, update_id: int) -> bool:
         """Put a message of an album aside; return False if it comes too late to be part of it."""
@@ -114,5 +92,5 @@ class Albums:
         last = redis_keys.last_update_of(chat_of(whole))
         await self._close(
             keys=[redis_keys.ALBUMS, redis_keys.album(album_id), redis_keys.INBOX, last],
-            args=[album_id, len(messages), json.dumps(whole, ensure_ascii=False), CLOSED_TTL],
+            args=[album_id, len(messages), json.dumps(whole, ensure_ascii=False), CLOSED_TTL, RECEIVED_TTL],
         )

@@ -27,6 +27,7 @@ from app.bot.outage import Outage
 from app.bot.receiving import aside
 from app.bot.receiving.aside import UnreadableError, Why
 from app.core import redis_clients, redis_keys
+from app.core.lua_scripts import load
 from app.core.takeover import Entry, TakeOver
 
 T = TypeVar("T")
@@ -50,61 +51,6 @@ _LOOK_AGAIN: Final = 0.05
 """Seconds between two looks whether another instance is done with the chat's earlier update."""
 _BLOCK_MS: Final = 5000
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
-
-APPEND_ENTRY: Final = f"""
-local function append_entry(inbox, last, update)
-  local after = redis.call('GET', last)
-  local waits = after and #redis.call('XRANGE', inbox, after, after) == 1
-  local id = redis.call('XADD', inbox, '*', 'update', update, 'after', waits and after or '')
-  redis.call('SET', last, id, 'EX', {RECEIVED_TTL})
-end
-"""
-"""For scripts that put something into the inbox: ``last`` is the key of its chat's last entry."""
-
-# KEYS: inbox, then for each update its mark and its chat's last entry. ARGV: the updates.
-_APPEND: Final = f"""{APPEND_ENTRY}
-for i = 1, #ARGV do
-  local mark, last = KEYS[2 * i], KEYS[2 * i + 1]
-  if redis.call('SET', mark, 1, 'NX', 'EX', {RECEIVED_TTL}) then append_entry(KEYS[1], last, ARGV[i]) end
-end
-"""
-
-# KEYS: inbox. ARGV: group, consumer, entries. An entry that another instance has taken meanwhile stays with it.
-_KEEP: Final = """
-for i = 3, #ARGV do
-  if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) == 1 then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
-  end
-end
-"""
-
-# KEYS: counts. ARGV: entry. Returns how often it has been begun with, this time included.
-_BEGIN: Final = f"""
-local begun = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
-redis.call('EXPIRE', KEYS[1], {RECEIVED_TTL})  -- after it, since there may be nothing to expire before
-return begun
-"""
-
-# KEYS: counts. ARGV: entry. Takes back what _BEGIN has counted.
-_UNBEGIN: Final = """
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HINCRBY', KEYS[1], ARGV[1], -1) end
-"""
-
-_STRIKE_OFF_ENTRY: Final = """
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-redis.call('HDEL', KEYS[2], ARGV[2])
-"""
-# KEYS: inbox, counts. ARGV: group, entry.
-_STRIKE_OFF: Final = _STRIKE_OFF_ENTRY
-# KEYS: inbox, counts, what is set aside. ARGV: group, entry, update, why.
-_SET_ASIDE: Final = f"""
-if #redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2]) == 0 then return 0 end
-redis.call('XADD', KEYS[3], 'MAXLEN', {aside.KEPT}, '*', 'why', ARGV[4], 'update', ARGV[3])
-redis.call('EXPIRE', KEYS[3], {aside.TTL})
-{_STRIKE_OFF_ENTRY}
-return 1
-"""
 
 logger = logging.getLogger(__name__)
 
@@ -136,13 +82,13 @@ class Inbox:
         self._lanes = lanes
         self._leftovers = leftovers or Lanes(1000)
         self._tell_of_aside = tell_of_aside
-        self._append = redis.register_script(_APPEND)
-        self._keep = redis_clients.script(redis, _KEEP)
+        self._append = redis.register_script(load(__file__, "append_updates"))
+        self._keep = redis.register_script(load(__file__, "keep_entries"))
         self._abandoned = TakeOver(redis, redis_keys.INBOX, redis_keys.INBOX_GROUP, consumer)
-        self._begin = redis_clients.script(redis, _BEGIN)
-        self._unbegin = redis_clients.script(redis, _UNBEGIN)
-        self._strike_off = redis_clients.script(redis, _STRIKE_OFF)
-        self._set_aside = redis_clients.script(redis, _SET_ASIDE)
+        self._begin = redis.register_script(load(__file__, "begin_entry"))
+        self._unbegin = redis.register_script(load(__file__, "unbegin_entry"))
+        self._strike_off = redis.register_script(load(__file__, "strike_off"))
+        self._set_aside = redis.register_script(load(__file__, "set_aside"))
         self._suspects = asyncio.Lock()
         self._in_hand: set[str] = set()
 
@@ -157,7 +103,7 @@ class Inbox:
             keys += (redis_keys.received_update(update["update_id"]), redis_keys.last_update_of(chat_of(update)))
         texts = [_to_text(update) for update in updates]
         try:
-            await self._append(keys=keys, args=texts)
+            await self._append(keys=keys, args=[RECEIVED_TTL, *texts])
         except OutOfMemoryError:
             # Nothing can be kept, but people still deserve an answer, and Telegram keeps what is not handled.
             logger.error("Redis is full: handling %d updates without the inbox", len(updates))
@@ -272,7 +218,7 @@ class Inbox:
 
     async def _attempt(self, entry_id: str, update: RawUpdate) -> Why | None:
         """Handle an update; return why it can't be, if so. From here on a death is blamed on it."""
-        await _insist(partial(self._begin, keys=[redis_keys.INBOX_BEGUN], args=[entry_id]))
+        await _insist(partial(self._begin, keys=[redis_keys.INBOX_BEGUN], args=[entry_id, RECEIVED_TTL]))
         try:
             await _insist(partial(self._handle, update))
         except asyncio.CancelledError:  # the bot is told to stop: no death, so nothing to blame the update for
@@ -289,7 +235,8 @@ class Inbox:
         logger.error("update %s is set aside: %s", update.get("update_id"), why)
         kept = (text or _to_text(update))[: aside.TEXT_MAX]
         keys = [redis_keys.INBOX, redis_keys.INBOX_BEGUN, redis_keys.INBOX_ASIDE]
-        await _insist(partial(self._set_aside, keys=keys, args=[redis_keys.INBOX_GROUP, entry_id, kept, why]))
+        args: list[str | int] = [redis_keys.INBOX_GROUP, entry_id, kept, why, aside.KEPT, aside.TTL]
+        await _insist(partial(self._set_aside, keys=keys, args=args))
         self._in_hand.discard(entry_id)
         await _insist(partial(self._tell_of_aside, update, why))
 

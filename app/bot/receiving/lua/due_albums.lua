@@ -1,0 +1,4 @@
+-- include: clock
+local albums = KEYS[1]
+
+return redis.call('ZRANGEBYSCORE', albums, '-inf', now())
