@@ -4,13 +4,13 @@ import asyncio
 import os
 import socket
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from redis.asyncio import Redis
 
 from app.core import redis_keys
 from app.core.errors import ConfigurationError
-from app.core.lua_scripts import load
+from app.core.redis_lock import RedisLock
 
 LOOK_EVERY: Final = 0.25
 """Seconds between two looks at whether a holder on another machine still renews its claim."""
@@ -21,12 +21,12 @@ class NameClaim:
 
     def __init__(self, redis: Redis, name: str, lifetime: float) -> None:
         self._redis = redis
-        self._set = redis.register_script(load(__file__, "hold_name"))
         self._name = name
         self._key = redis_keys.worker_name(name)
         self._lifetime_ms = int(lifetime * 1000)
         self._machine = _machine()
         self._holder = f"{self._machine} {os.getpid()} {_started(os.getpid())}"
+        self._lock = RedisLock(redis, self._key, self._holder, lifetime)
         self._one_at_a_time = asyncio.Lock()  # a renewal on its way would outlive the release
         self._released = False
 
@@ -36,15 +36,12 @@ class NameClaim:
         Raises:
             ConfigurationError: another worker of this name is alive.
         """
-        left: float = 2 * self._lifetime_ms
-        while not await self._hold("NX"):
-            holder = cast(bytes, await self._redis.get(self._key) or b"").decode()
-            if not holder:
-                continue
+        left, dead = 2 * self._lifetime_ms, ""
+        while (holder := await self._lock.acquire(instead_of=dead)) != self._holder:
             machine, pid, started = holder.rsplit(" ", 2)
-            if holder == self._holder or (machine == self._machine and _started(int(pid)) != started):
-                await self.renew()
-                return
+            if machine == self._machine and _started(int(pid)) != started:
+                dead = holder
+                continue
             now_left = int(await self._redis.pttl(self._key))
             if machine == self._machine or now_left > left - 500 * LOOK_EVERY:  # it should have shrunk by twice that
                 where = "this machine" if machine == self._machine else f"another machine ({machine})"
@@ -59,16 +56,13 @@ class NameClaim:
         """Hold the name for another lifetime, unless it has been given up."""
         async with self._one_at_a_time:
             if not self._released:
-                await self._hold()
-
-    async def _hold(self, *options: str) -> bool:
-        return bool(await self._set(keys=[self._key], args=[self._holder, self._lifetime_ms, *options]))
+                await self._lock.acquire()
 
     async def release(self) -> None:
         """Give the name up."""
         async with self._one_at_a_time:
             self._released = True
-            await self._redis.delete(self._key)
+            await self._lock.release()
 
 
 def _machine() -> str:

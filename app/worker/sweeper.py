@@ -104,7 +104,15 @@ class Sweeper:
                 registry.key_template.format(name)
                 for registry in (ScheduledJobRegistry, FinishedJobRegistry, FailedJobRegistry, CanceledJobRegistry)
             ]
-        args: list[str | int | float] = [int(SWEEP_EVERY * 900), HEAL_AFTER, HEALS_MAX, REQUEUED, ENDED, FORGOTTEN, *queues.QUEUES]
+        args: list[str | int | float] = [
+            int(SWEEP_EVERY * 900),
+            HEAL_AFTER,
+            HEALS_MAX,
+            REQUEUED,
+            ENDED,
+            FORGOTTEN,
+            *queues.QUEUES,
+        ]
         healed: list[Any] = await self._sweep(keys=keys, args=args)
         for request_id, what in healed:
             log.error("request %s was in nobody's hands: %s", request_id, what)

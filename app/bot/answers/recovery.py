@@ -20,6 +20,7 @@ from app.core import redis_keys
 from app.core.epoch import TICK_EVERY, EpochClock
 from app.core.errors import FailureReason
 from app.core.redis_clients import passes
+from app.core.redis_lock import RedisLock
 from app.core.request_scripts import ENDED_TTL
 from app.core.requests import RequestState, RequestStore
 
@@ -53,7 +54,7 @@ class Recovery:
         while True:
             try:
                 knows_all = await self.waiting.refresh(self.clock.tick)
-                if not knows_all and await self.redis.set(redis_keys.RECOVERY, self.name, nx=True, ex=_TURN):
+                if not knows_all and await self._lock().acquire() == self.name:
                     await self._recover()
             except RedisError as error:
                 if not passes(error):
@@ -62,6 +63,9 @@ class Recovery:
             else:
                 outage.over()
                 await asyncio.sleep(TICK_EVERY)
+
+    def _lock(self) -> RedisLock:
+        return RedisLock(self.redis, redis_keys.RECOVERY, self.name, _TURN)
 
     async def _recover(self) -> None:
         """End what may have gone on unseen, tell whoever waited for what is gone, and let all go on.
@@ -93,7 +97,7 @@ class Recovery:
             await self._bury(request_id)
         self.waiting.answered([request_id for request_id, _ in gone])
         await self.clock.announce()
-        await self.redis.delete(redis_keys.RECOVERY)
+        await self._lock().release()
         logger.error("Redis had lost records: %d requests go on, %d were ended, %d are gone", kept, ended, len(gone))
         await self.alerts.tell(Alert.RECORDS_LOST, str(time.time()), kept=kept, lost=ended + len(gone))
 

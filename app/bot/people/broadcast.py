@@ -28,6 +28,7 @@ from app.bot.telegram import is_gone, quietly
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
 from app.core.lua_scripts import load
+from app.core.redis_lock import RedisLock
 
 INTERVAL: Final = 0.05
 """Seconds between two people: a third of Telegram's 30 messages a second stays free for others."""
@@ -40,14 +41,6 @@ LOOK_INTERVAL: Final = 2.0
 _DECIDED_TTL: Final = 30 * 24 * 3600
 
 logger = logging.getLogger(__name__)
-
-# KEYS: who sends. ARGV: sender, milliseconds.
-_CLAIM: Final = """
-local sender = redis.call('GET', KEYS[1])
-if sender and sender ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
 
 
 class Action(StrEnum):
@@ -97,7 +90,6 @@ class Broadcasts:
         self._redis = redis
         self._start = redis.register_script(load(__file__, "start_broadcast"))
         self._stop = redis.register_script(load(__file__, "stop_broadcast"))
-        self._claim = redis.register_script(_CLAIM)
         self._record = redis.register_script(load(__file__, "record_recipient"))
 
     async def start(self, chat_id: int, message_id: int, progress_id: int) -> Start:
@@ -131,11 +123,14 @@ class Broadcasts:
 
     async def claim(self, sender: str) -> bool:
         """Claim, or renew, the right to send; return False while another instance has it."""
-        return bool(await self._claim(keys=[redis_keys.BROADCAST_SENDER], args=[sender, int(CLAIM * 1000)]))
+        return await self._lock(sender).acquire() == sender
 
-    async def release(self) -> None:
+    async def release(self, sender: str) -> None:
         """Give the right to send back."""
-        await self._redis.delete(redis_keys.BROADCAST_SENDER)
+        await self._lock(sender).release()
+
+    def _lock(self, sender: str) -> RedisLock:
+        return RedisLock(self._redis, redis_keys.BROADCAST_SENDER, sender, CLAIM)
 
     async def next_recipient(self) -> int | None:
         """Return somebody who has not got it yet, those first who were here last; None if all have."""
@@ -211,7 +206,7 @@ class Broadcaster:
     async def _finish(self, broadcast: Broadcast, *, stopped: bool) -> None:
         await self._show(broadcast, "broadcast-stopped" if stopped else "broadcast-done", stop=False)
         await self._broadcasts.end()
-        await self._broadcasts.release()
+        await self._broadcasts.release(self._sender)
 
     async def _show(self, broadcast: Broadcast, key: str, *, stop: bool) -> None:
         """Tell the admin how far it is. That it can't be told does not stop it."""

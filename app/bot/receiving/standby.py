@@ -12,22 +12,12 @@ from redis.exceptions import RedisError
 
 from app.bot.outage import Outage
 from app.bot.tasks import end
+from app.core.redis_lock import RedisLock
 
 LEASE: Final = 6.0
 """Seconds that the lock lasts unless it is renewed: how long a dead instance is waited for."""
 _TURN: Final = 1.0
 """Seconds between two attempts to renew the lock, or to get it; and what Redis may take to answer."""
-
-# KEYS: lock. ARGV: who asks, the lease in ms. Returns who holds it. PEXPIRE renews also while Redis is full.
-_HOLD: Final = """
-local holder = redis.call('GET', KEYS[1])
-if not holder then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return ARGV[1] end
-if holder == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return holder
-"""
-
-# KEYS: lock. ARGV: who gives it back.
-_RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +26,8 @@ class Standby:
     """One candidate for a lock. ``name`` stays the same over restarts, so a restarted holder goes on at once."""
 
     def __init__(self, redis: Redis, lock: str, name: str) -> None:
-        self._lock = lock
         self._name = name
-        self._hold = redis.register_script(_HOLD)
-        self._release = redis.register_script(_RELEASE)
+        self._lock = RedisLock(redis, lock, name, LEASE)
 
     async def run(self, work: Callable[[], Awaitable[None]], waiting: Callable[[str], None]) -> None:
         """For ever do the work while the lock is ours; call ``waiting`` with the holder's name when it is not.
@@ -54,7 +42,7 @@ class Standby:
                 asked = time.monotonic()
                 try:
                     async with asyncio.timeout(_TURN):
-                        before, holder = holder, await self._hold(keys=[self._lock], args=[self._name, _ms(LEASE)])
+                        before, holder = holder, await self._lock.acquire()
                     outage.over()
                 except (RedisError, TimeoutError) as error:
                     await outage.pause(error)
@@ -78,8 +66,4 @@ class Standby:
                 await end([task])
                 with contextlib.suppress(RedisError, TimeoutError):
                     async with asyncio.timeout(_TURN):
-                        await self._release(keys=[self._lock], args=[self._name])
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)
+                        await self._lock.release()

@@ -2,25 +2,29 @@
 
 import asyncio
 
+import pytest
 from redis.asyncio import Redis
 
 from app.core import redis_keys
+from app.core.redis_lock import RedisLock
 from app.worker.name_claim import NameClaim
 
 NAME = "imageworker@1"
 
 
-async def test_a_renewal_that_is_under_way_does_not_outlive_the_release(redis: Redis) -> None:
+async def test_a_renewal_that_is_under_way_does_not_outlive_the_release(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     claim = NameClaim(redis, NAME, 10)
     await claim.take()
-    hold, on_its_way, may_go_on = claim._hold, asyncio.Event(), asyncio.Event()
+    acquire, on_its_way, may_go_on = RedisLock.acquire, asyncio.Event(), asyncio.Event()
 
-    async def slow_hold(*options: str) -> bool:
+    async def slow_acquire(lock: RedisLock, *, instead_of: str = "") -> str:
         on_its_way.set()
         await may_go_on.wait()
-        return await hold(*options)
+        return await acquire(lock, instead_of=instead_of)
 
-    claim._hold = slow_hold  # type: ignore[method-assign]
+    monkeypatch.setattr(RedisLock, "acquire", slow_acquire)
     renewal = asyncio.create_task(claim.renew())
     await on_its_way.wait()
     release = asyncio.create_task(claim.release())

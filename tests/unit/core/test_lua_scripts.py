@@ -16,7 +16,7 @@ GIVES_NOTHING = {"guard"}
 REFUSED_WHILE_FULL = {
     "add_to_album", "admit", "append_updates", "begin_pause", "close_album", "due_albums", "postpone_albums",
     "record_recipient", "start_broadcast", "status_begin", "status_move", "status_put_off", "status_take",
-    "stop_broadcast",
+    "stop_broadcast", "throttle",
 }  # fmt: skip
 """They let new work in, or what they show and send can wait."""
 
