@@ -29,7 +29,7 @@ class Throttle:
         return await self._run(limits, count, "")
 
     async def spare(self, limits: Sequence[Limit], kept: float) -> float:
-        """Take a turn that leaves ``kept`` of each burst (a share); return 0, or the seconds until there may be one."""
+        """Take a turn that leaves ``kept`` (a share) of each burst; return 0, or the seconds to the next attempt."""
         return await self._run(limits, 1, kept)
 
     async def _run(self, limits: Sequence[Limit], count: int, kept: float | str) -> float:
