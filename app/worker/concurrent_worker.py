@@ -21,6 +21,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from rq.executions import Execution
+from rq.job import Job
 from rq.timeouts import JobTimeoutException
 from rq.utils import now
 from rq.worker import WorkerStatus
@@ -403,6 +404,11 @@ class ConcurrentWorker(Bookkeeper):
             if not limit.expired():
                 raise
             raise JobTimeoutException(f"Task exceeded maximum timeout value ({timeout} seconds)") from error
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Let RQ log what nobody foresaw. A final failure is told in one line; its traceback stays with the job."""
+        if not isinstance(exc_info[1], self._final):
+            super().handle_exception(job, *exc_info)
 
     async def _record(self, running: Running, failure: Exception | None, finish: Callable[[], None]) -> None:
         """Let RQ record an outcome, if the job is still ours."""

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.hostile import egress
 from tests.integration.bot.harness import TOKEN, BotProcess, Person, Worker
 from tests.simulators.client import Simulator
 from tests.support.redis_server import RedisServer
@@ -87,9 +89,11 @@ def make_scene(
     )
     scene = Scene(telegram, queue, cache, Worker(queue, f"file://{directory}"), bot, directory)
     yield scene
+    owners = {urlsplit(telegram.url).port or 0: "token", queue.port: "redis-bot", cache.port: "redis-bot"}
     for each in (bot, *scene.others):
         each.kill()
-        assert TOKEN.split(":")[1] not in each.log()
+        assert egress.strays(each.egress, owners) == []
+        assert [name for name, secret in egress.SECRETS.items() if secret.decode() in each.log()] == []
 
 
 @pytest.fixture(scope="module")

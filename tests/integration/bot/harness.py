@@ -18,6 +18,7 @@ from app.core import redis_keys
 from app.core.errors import FailureReason
 from app.core.media import MediaStore
 from app.core.requests import FalRequest, Lease, RequestStore
+from tests.hostile import egress
 from tests.simulators.client import Simulator
 from tests.support import shipped
 from tests.support.inventory import VAULT
@@ -40,6 +41,7 @@ def be_the_bot(environment: dict[str, str], log: Path) -> None:
     with log.open("ab") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
+    egress.watch(Path(environment["TEST_EGRESS"]))
     sys.exit(entry.main())
 
 
@@ -55,6 +57,8 @@ class BotProcess:
         self._log = directory / "bot.log"
         self._credentials = directory / "credentials"
         self._state = directory / "state"
+        self.egress = directory / "egress"
+        """What its process sent, and to whom (``tests/hostile/egress.py``)."""
         self.start()
 
     def start(self, **environment: str) -> None:
@@ -63,6 +67,7 @@ class BotProcess:
         settings = shipped.environment("bot", self._credentials, given)
         self._state.mkdir(exist_ok=True)
         whole = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(self._state), **settings, **environment}
+        whole["TEST_EGRESS"] = str(self.egress)
         self._log.touch()
         self._process = FORKS.Process(target=be_the_bot, args=(whole, self._log), daemon=True)
         self._process.start()

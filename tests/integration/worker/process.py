@@ -22,12 +22,13 @@ from app.core.media import MediaStore
 from app.core.redis_clients import queue_redis, rq_redis
 from app.core.requests import RequestStore
 from app.worker import __main__ as entry
-from app.worker import patience, submits, sweeper, write_back
+from app.worker import fal_http, patience, submits, sweeper, write_back
 from app.worker.concurrent_worker import ConcurrentWorker
 from app.worker.executions import Running
 from app.worker.fal_queue import FalQueue
 from app.worker.leases import Leases
 from app.worker.settings import WorkerSettings
+from tests.hostile import egress
 
 LEASE, BEAT = 2.0, 0.3
 QUICKER = (
@@ -37,6 +38,8 @@ QUICKER = (
     (patience, "DOUBT", 2.0),
     (patience, "BACKOFF_MAX", 0.5),
     (write_back, "TICK_EVERY", 0.3),
+    (fal_http, "CALL_SECONDS", fal_http.CALL_SECONDS),
+    (fal_http, "FILE_SECONDS", fal_http.FILE_SECONDS),
     (sweeper, "SWEEP_EVERY", 0.5),
     (sweeper, "HEAL_AFTER", 3.0),
     (sweeper, "COMPARE_EVERY", 1.0),
@@ -182,6 +185,7 @@ def plain_worker(settings: WorkerSettings) -> ConcurrentWorker:
 
 def main() -> None:
     """Run it."""
+    egress.watch(Path(os.environ["TEST_EGRESS"]))
     if point := os.environ.get("TEST_KILL_AT"):
         owner, name = POINTS[point]
         setattr(owner, name, kill_once_after(getattr(owner, name), Path(os.environ["TEST_KILL_MARK"])))

@@ -29,6 +29,7 @@ from app.core.operations import Operation
 from app.core.pause import Pause, Pauses
 from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore
 from app.worker.leases import Claim, Leases
+from tests.hostile import egress
 from tests.support import shipped
 from tests.support.inventory import VAULT
 from tests.support.waiting import wait_until
@@ -52,6 +53,9 @@ class WorkerProcess:
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
         variables = {"PATH": os.environ["PATH"], **environment, "IMAGEBOT_WORKER_NAME": name}
+        self.egress = directory / f"{name}.egress"
+        """What its process sent, and to whom (``tests/hostile/egress.py``)."""
+        variables["TEST_EGRESS"] = str(self.egress)
         variables |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "1000000"}
         with self._log.open("ab") as log:
             command = [sys.executable, "-m", module]
@@ -120,6 +124,7 @@ class World:
         self.workers: list[WorkerProcess] = []
         self._resident: dict[str, str] | None = None
         address = shipped.address(urlsplit(redis_url).port or 0)
+        self._owners = {urlsplit(redis_url).port or 0: "redis-worker", urlsplit(fal_url).port or 0: "fal"}
         local = shipped.simulated("worker", queue=address, cache=address, media=self.media, fal=fal_url)
         self.environment = {**local, **shipped.QUICK}
         """What differs from the role's settings."""
@@ -165,13 +170,15 @@ class World:
         return self.logs().count(text)
 
     def clear(self) -> None:
-        """End what runs and forget what was."""
+        """End what runs and forget what was; fail if a secret has gone to anybody but its owner."""
         for worker in self.workers:
             worker.bury()
+        strays = [stray for worker in self.workers for stray in egress.strays(worker.egress, self._owners)]
         self.workers.clear()
         self._resident = None
-        for path in self.directory.glob("*.log"):
+        for path in (*self.directory.glob("*.log"), *self.directory.glob("*.egress")):
             path.unlink()
+        assert strays == []
         self.redis.flushall()
         self.tell_fal("reset")
 
