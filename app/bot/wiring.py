@@ -194,7 +194,8 @@ class Application:
     @cached_property
     def _photos(self) -> Photos:
         limiter = self._limiter(PICTURES_MAX, PICTURES_WINDOW, name="pictures:")
-        return Photos(self._bot, self._media, self._requests, limiter, self._normaliser, self._room)
+        shown_in = self._conversations.shown_in
+        return Photos(self._bot, self._media, self._requests, limiter, self._normaliser, self._room, shown_in)
 
     @cached_property
     def _intake(self) -> Intake:

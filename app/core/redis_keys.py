@@ -104,6 +104,11 @@ def conversation(request_id: str) -> str:
     return f"imagebot:conversation:{request_id}"
 
 
+def shown(chat_id: int | str, message_id: int | str) -> str:
+    """Which picture of which request (``<request>:<number>``) a message of an album shows; expires."""
+    return f"imagebot:shown:{chat_id}:{message_id}"
+
+
 def missed(user_id: int | str) -> str:
     """Set of a person's requests whose results came while they had blocked the bot; expires."""
     return f"imagebot:missed:{user_id}"

@@ -31,7 +31,7 @@ MUTANTS: Final = (
         "app/bot/answers/delivery.py",
         "            await self.conversations.pictures_sent(request.id, file_ids)\n",
         "        await self.conversations.pictures_sent(request.id, file_ids)\n",
-        (f"{BOT}/test_delivered_once.py::test_killed_between_two_pictures_it_goes_on_with_the_second",),
+        (f"{BOT}/test_delivered_once.py::test_killed_within_an_album_it_goes_on_and_each_picture_is_seen_once",),
     ),
     Mutant(
         "the names of sent pictures are not recorded",
@@ -39,7 +39,7 @@ MUTANTS: Final = (
         "redis.call('HSET', conversation, 'file_ids', file_ids)\n",
         "",
         (
-            f"{BOT}/test_delivered_once.py::test_killed_between_two_pictures_it_goes_on_with_the_second",
+            f"{BOT}/test_delivered_once.py::test_killed_within_an_album_it_goes_on_and_each_picture_is_seen_once",
             f"{BOT}/test_ledger.py::test_what_was_sent_is_known_to_whoever_goes_on",
         ),
     ),

@@ -39,12 +39,13 @@ class Conversation:
     """The message that is answered, and how far the answer has got.
 
     ``file_ids``: Telegram's names for the pictures that have been sent; ``place``: the message that is to become the
-    next one.
+    next one; ``album``: the messages that are, or are to become, all of them.
     """
 
     prompt_message_id: int | None = None
     file_ids: tuple[str, ...] = ()
     place: int | None = None
+    album: tuple[int, ...] = ()
 
 
 class Conversations:
@@ -55,6 +56,7 @@ class Conversations:
         self._claim = epoch.guard(redis, load(__file__, "claim_answer"))
         self._renewal = redis.register_script(load(__file__, "renew_answer"))
         self._place = redis.register_script(load(__file__, "place_answer"))
+        self._album = redis.register_script(load(__file__, "place_album"))
         self._sent = redis.register_script(load(__file__, "pictures_sent"))
         self._set = redis.register_script(load(__file__, "note"))
         self._failed = redis.register_script(load(__file__, "answer_failed"))
@@ -68,6 +70,7 @@ class Conversations:
             prompt_message_id=int(data["prompt_message_id"]) if "prompt_message_id" in data else None,
             file_ids=tuple(json.loads(data.get("file_ids", "[]"))),
             place=int(data["place"]) if "place" in data else None,
+            album=tuple(json.loads(data.get("album", "[]"))),
         )
 
     async def begin(self, request_id: str, prompt_message_id: int) -> None:
@@ -102,6 +105,26 @@ class Conversations:
         key = redis_keys.conversation(request_id)
         if not await until_answered(lambda: self._place(keys=[key], args=[sender, attempt, message_id])):
             raise ClaimLostError(f"request {request_id}: another sender has taken over")
+
+    async def album_placed(
+        self, request_id: str, sender: str, attempt: int, chat_id: int, album: Sequence[int], file_ids: Sequence[str]
+    ) -> None:
+        """Note which messages are to become the pictures; ``file_ids``: the names of those that they are already.
+
+        Raises:
+            ClaimLostError: another sender has taken over meanwhile, and does not know of these messages.
+        """
+        keys = [redis_keys.conversation(request_id), redis_keys.shown(chat_id, "")]
+        names = [json.dumps(file_ids)] if file_ids else []
+        args: list[str | int] = [sender, attempt, request_id, TTL, json.dumps(album), *names]
+        if not await until_answered(lambda: self._album(keys=keys, args=args)):
+            raise ClaimLostError(f"request {request_id}: another sender has taken over")
+
+    async def shown_in(self, chat_id: int, message_id: int) -> tuple[str, int] | None:
+        """Return the request, and the number of its picture, that a message of an album shows, if that is known."""
+        found = await cast(Any, self._redis.get(redis_keys.shown(chat_id, message_id)))
+        request_id, _, number = str(found or "").rpartition(":")
+        return (request_id, int(number)) if request_id else None
 
     async def pictures_sent(self, request_id: str, file_ids: Sequence[str]) -> None:
         """Note which pictures have been sent in all."""

@@ -1,20 +1,21 @@
 """Results come home: from the stream of events to the person who asked.
 
 A picture that Telegram does not have yet is delivered in two steps: a short text, which is noted, and then the edit
-that turns it into the picture. The edit can be repeated after any crash without anybody seeing it.
+that turns it into the picture. The edit can be repeated after any crash without anybody seeing it. Several pictures
+come as an album of blanks, which is noted, and each is turned into its picture; one message below has their buttons.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 import obstore.exceptions
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
-from aiogram.methods import DeleteMessage, EditMessageText, SendMessage
+from aiogram.methods import DeleteMessage, DeleteMessages, EditMessageText, SendMessage
 from aiogram.types import Message, ReplyParameters
 from redis import Redis
 from redis.exceptions import RedisError
@@ -23,8 +24,8 @@ from app.bot.answers.batch_summary import BatchSummaries
 from app.bot.answers.conversations import ENDED, HELD, Conversation, Conversations
 from app.bot.answers.excerpts import excerpt
 from app.bot.answers.fence import ClaimLostError
-from app.bot.answers.keyboards import result_keyboard
-from app.bot.answers.picture_sender import Frame, PictureSender
+from app.bot.answers.keyboards import album_keyboard, result_keyboard
+from app.bot.answers.picture_sender import Frame, NotAPhotoError, PictureSender
 from app.bot.answers.status_board import StatusBoard
 from app.bot.lanes import Lanes
 from app.bot.outage import Outage
@@ -165,27 +166,82 @@ class Delivery:
         known = await self._known(record)
         if request.cache_key and not known:  # from here on nobody pays for it again, whatever becomes of the sending
             await self.cache.put(request.cache_key, Result(record.media, ()))
+        conversation = await self._begin_album(record, conversation, attempt, known)
         file_ids = list(conversation.file_ids)
-        place = conversation.place
         for number in range(len(file_ids), len(record.media)):
-            frame = Frame(
-                request.chat_id,
-                reply_to=conversation.prompt_message_id,
-                caption=excerpt(request.prompt, PROMPT_SHOWN) if request.batch and request.prompt else None,
-                keyboard=result_keyboard(record, number, voice),
-            )
             file_id = known[number] if number < len(known) else ""
-            if file_id and place is None:
-                sent = await self.pictures.send(record.media[number], frame, file_id)
-            else:
-                placing = _Place(self, record, conversation, attempt, place)
-                sent = await self.pictures.replace(record.media[number], frame, placing, file_id)
-            file_ids.append(sent)
-            place = None
+            file_ids.append(await self._send_picture(record, conversation, attempt, number, file_id))
+            conversation = replace(conversation, place=None)
             await self.conversations.pictures_sent(request.id, file_ids)
         await self.requests.sent(request.id, tuple(file_ids))
         if request.cache_key:
             await self.cache.put(request.cache_key, Result(record.media, tuple(file_ids)))
+        if conversation.album:
+            reply = ReplyParameters(message_id=conversation.album[0], allow_sending_without_reply=True)
+            keyboard = album_keyboard(record, None, voice)
+            text = voice("album-pick")
+            await self.bot(
+                SendMessage(chat_id=request.chat_id, text=text, reply_markup=keyboard, reply_parameters=reply)
+            )
+
+    async def _begin_album(
+        self, record: RequestRecord, conversation: Conversation, attempt: int, known: tuple[str, ...]
+    ) -> Conversation:
+        """Send the album that is, or is to become, the pictures, if they are several and none has been begun with.
+
+        An album that Telegram does not take is none: the pictures come one by one.
+        """
+        request, count = record.request, len(record.media)
+        if count < 2 or conversation.album or conversation.file_ids or conversation.place is not None:
+            return conversation
+        is_whole = len(known) == count and all(known)
+        for names in ([known] if is_whole else []) + [("",) * count]:
+            try:
+                messages = await self.pictures.send_album(self._frame(record, conversation, 0), names)
+            except TelegramBadRequest as error:
+                if is_gone(error):
+                    raise
+                logger.warning("request %s: not taken as an album: %s", request.id, error.message)
+                continue
+            album, file_ids = tuple(message.message_id for message in messages), names if all(names) else ()
+            try:
+                await self.conversations.album_placed(
+                    request.id, self.sender, attempt, request.chat_id, album, file_ids
+                )
+            except ClaimLostError:  # whoever has taken over does not know of it, so it would stay for ever
+                await quietly(self.bot, DeleteMessages(chat_id=request.chat_id, message_ids=list(album)))
+                raise
+            return replace(conversation, album=album, file_ids=file_ids)
+        return conversation
+
+    async def _send_picture(
+        self, record: RequestRecord, conversation: Conversation, attempt: int, number: int, file_id: str
+    ) -> str:
+        """Send a picture, in its place in the album if there is one; return Telegram's name for it."""
+        key, frame = record.media[number], self._frame(record, conversation, number)
+        in_album = conversation.album[number] if conversation.album else None
+        if in_album is not None and conversation.place is None:
+            try:
+                return await self.pictures.replace_in_album(key, replace(frame, keyboard=None), in_album, file_id)
+            except NotAPhotoError:
+                logger.info("%s: goes outside its album", key)
+        elif file_id and conversation.place is None:
+            return await self.pictures.send(key, frame, file_id)
+        placing = _Place(self, record, conversation, attempt, conversation.place)
+        if in_album is not None:
+            await placing()  # from here on it has another place, and whoever goes on knows that
+            await quietly(self.bot, DeleteMessage(chat_id=frame.chat_id, message_id=in_album))
+        return await self.pictures.replace(key, frame, placing, file_id)
+
+    def _frame(self, record: RequestRecord, conversation: Conversation, number: int) -> Frame:
+        request = record.request
+        captioned = request.batch and request.prompt and not (conversation.album and number)
+        return Frame(
+            request.chat_id,
+            reply_to=conversation.prompt_message_id,
+            caption=excerpt(request.prompt, PROMPT_SHOWN) if captioned else None,
+            keyboard=result_keyboard(record, number, Voice(self.texts, request.locale)),
+        )
 
     async def _known(self, record: RequestRecord) -> tuple[str, ...]:
         """Return Telegram's names for the pictures, if they have been sent before, to whomever."""

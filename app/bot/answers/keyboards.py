@@ -30,6 +30,8 @@ class Verb(StrEnum):
 
 
 _VERB_ROWS: Final = ((Verb.AGAIN, Verb.VARIATION), (Verb.UPSCALE, Verb.EDIT, Verb.RETOUCH), (Verb.FILE,))
+_FOR_ALL: Final = ((Verb.AGAIN, Verb.FILE),)
+"""What can be done with all pictures of a result together."""
 _OTHERWISE: Final = frozenset({Verb.AGAIN, Verb.VARIATION})
 """What brings another picture; an upscale and a retouch have no other."""
 
@@ -38,6 +40,17 @@ class ResultButton(CallbackData, prefix="r"):
     """Do something with a picture (numbered from 0) of a request's result."""
 
     verb: Verb
+    request_id: str
+    number: int
+
+
+ALL: Final = -1
+"""The number that stands for all pictures of a result."""
+
+
+class PickButton(CallbackData, prefix="k"):
+    """Show what can be done with a picture (numbered from 0, or ``ALL``) of a result that came as an album."""
+
     request_id: str
     number: int
 
@@ -59,9 +72,26 @@ class HistoryButton(CallbackData, prefix="h"):
     position: int
 
 
-def offers(verb: Verb, operation: Operation) -> bool:
-    """Whether something can be done with a result of an operation."""
-    return verb not in _OTHERWISE or operation not in (Operation.RETOUCH, Operation.UPSCALE)
+def album_keyboard(record: RequestRecord, picked: int | None, voice: Voice) -> InlineKeyboardMarkup:
+    """Return what stands below an album: a button for each picture and one for all, then those for the one picked."""
+    numbers = [*range(len(record.media)), ALL]
+    pick = [
+        _button(
+            voice("album-picked", what=text) if number == picked else text,
+            PickButton(request_id=record.request.id, number=number),
+        )
+        for number in numbers
+        if (text := voice("album-all") if number == ALL else str(number + 1))
+    ]
+    rows = [] if picked is None else _result_rows(record, picked, voice)
+    return InlineKeyboardMarkup(inline_keyboard=[pick, *rows])
+
+
+def offers(verb: Verb, operation: Operation, number: int) -> bool:
+    """Whether something can be done with a picture, or all, of an operation's result."""
+    if verb in _OTHERWISE and operation in (Operation.RETOUCH, Operation.UPSCALE):
+        return False
+    return number != ALL or any(verb in row for row in _FOR_ALL)
 
 
 def result_keyboard(record: RequestRecord, number: int, voice: Voice) -> InlineKeyboardMarkup:
@@ -107,12 +137,15 @@ def _result_rows(record: RequestRecord, number: int, voice: Voice) -> list[list[
 
     def row(verbs: Iterable[Verb]) -> list[InlineKeyboardButton]:
         return [
-            _button(voice(f"result-{verb}"), ResultButton(verb=verb, request_id=request.id, number=number))
+            _button(
+                voice("result-files" if verb is Verb.FILE and number == ALL else f"result-{verb}"),
+                ResultButton(verb=verb, request_id=request.id, number=number),
+            )
             for verb in verbs
-            if offers(verb, request.operation)
+            if offers(verb, request.operation, number)
         ]
 
-    return [buttons for verbs in _VERB_ROWS if (buttons := row(verbs))]
+    return [buttons for verbs in (_FOR_ALL if number == ALL else _VERB_ROWS) if (buttons := row(verbs))]
 
 
 def _button(text: str, data: CallbackData) -> InlineKeyboardButton:

@@ -1,7 +1,7 @@
 """Sending a picture, one way or another: by Telegram's name for it, as a photo, as a document."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiogram import Bot
 from aiogram.enums import ChatAction
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest
-from aiogram.methods import EditMessageMedia, SendChatAction, SendDocument, SendPhoto
+from aiogram.methods import EditMessageMedia, SendChatAction, SendDocument, SendMediaGroup, SendPhoto
 from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardMarkup,
@@ -19,8 +19,9 @@ from aiogram.types import (
     ReplyParameters,
 )
 
-from app.bot.answers.pictures import inspect
+from app.bot.answers.pictures import blank, inspect
 from app.bot.telegram import is_gone, is_ignorable, says_unchanged
+from app.core.errors import ImagebotError
 from app.core.media import MediaStore
 
 _NO_FILE: Final = ""
@@ -45,6 +46,14 @@ _Kind = type[SendPhoto] | type[SendDocument]
 _Way = Callable[[_Kind, _File, Frame], Awaitable[str]]
 
 
+_PHOTO: Final[tuple[_Kind, ...]] = (SendPhoto,)
+_ANY: Final[tuple[_Kind, ...]] = (SendPhoto, SendDocument)
+
+
+class NotAPhotoError(ImagebotError):
+    """The picture can only go as a document."""
+
+
 class PictureSender:
     """Sends pictures of the media store."""
 
@@ -64,7 +73,39 @@ class PictureSender:
         """
         return await self._bring(key, frame, file_id, self._post)
 
-    async def replace(self, key: str, frame: Frame, place: Place, file_id: str = _NO_FILE) -> str:
+    async def send_album(self, frame: Frame, pictures: Sequence[str]) -> list[Message]:
+        """Send an album of photos by Telegram's names for them; where the name is empty a blank keeps the place.
+
+        Raises:
+            aiogram.exceptions.TelegramAPIError: it can't be sent, or there is nobody to send it to.
+        """
+        if not all(pictures):
+            await self._announce(frame.chat_id, ChatAction.UPLOAD_PHOTO)
+        media = [
+            InputMediaPhoto(
+                media=file_id or BufferedInputFile(blank(), "blank.jpg"), caption=None if number else frame.caption
+            )
+            for number, file_id in enumerate(pictures)
+        ]
+        return await self._bot(
+            SendMediaGroup(chat_id=frame.chat_id, media=list(media), reply_parameters=_reply(frame))
+        )
+
+    async def replace_in_album(self, key: str, frame: Frame, message_id: int, file_id: str = _NO_FILE) -> str:
+        """Turn a photo of an album into a picture; otherwise as ``replace``.
+
+        Raises:
+            NotAPhotoError: it does not fit a photo, or is not taken as one; the message is as it was.
+        """
+
+        async def place() -> int:
+            return message_id
+
+        return await self.replace(key, frame, place, file_id, _PHOTO)
+
+    async def replace(
+        self, key: str, frame: Frame, place: Place, file_id: str = _NO_FILE, kinds: tuple[_Kind, ...] = _ANY
+    ) -> str:
         """Turn a message into a picture; otherwise as ``send``. Doing it again changes nothing that can be seen.
 
         ``place`` gives the message's id; it is asked when the picture is at hand. If the message is gone the picture
@@ -82,7 +123,7 @@ class PictureSender:
             return _file_id(await self._bot(method))
 
         try:
-            return await self._bring(key, frame, file_id, edit)
+            return await self._bring(key, frame, file_id, edit, kinds)
         except TelegramBadRequest as error:
             if says_unchanged(error):
                 return _NO_FILE
@@ -103,10 +144,10 @@ class PictureSender:
         data = await self._media.get(key)
         return await self._post(SendDocument, BufferedInputFile(data, inspect(data).file_name), frame)
 
-    async def _bring(self, key: str, frame: Frame, file_id: str, way: _Way) -> str:
+    async def _bring(self, key: str, frame: Frame, file_id: str, way: _Way, kinds: tuple[_Kind, ...] = _ANY) -> str:
         """Try by name and by upload, as a photo and as a document, until Telegram takes one."""
         if file_id:
-            for kind in (SendPhoto, SendDocument):
+            for kind in kinds:
                 try:
                     return await way(kind, file_id, frame)
                 except TelegramBadRequest as error:
@@ -124,17 +165,16 @@ class PictureSender:
                 if _is_final(error):
                     raise
                 logger.warning("%s: not taken as a photo: %s", key, error.message)
+        if SendDocument not in kinds:
+            raise NotAPhotoError(key)
         return await way(SendDocument, file, frame)
 
     async def _post(self, kind: _Kind, file: _File, frame: Frame) -> str:
-        reply = None
-        if frame.reply_to:
-            reply = ReplyParameters(message_id=frame.reply_to, allow_sending_without_reply=True)
         around: dict[str, Any] = {
             "chat_id": frame.chat_id,
             "caption": frame.caption,
             "reply_markup": frame.keyboard,
-            "reply_parameters": reply,
+            "reply_parameters": _reply(frame),
         }
         message: Message
         if kind is SendPhoto:
@@ -147,6 +187,12 @@ class PictureSender:
         """Show that something is on its way; not worth an error."""
         with suppress(TelegramAPIError, ClientDecodeError):
             await self._bot(SendChatAction(chat_id=chat_id, action=action))
+
+
+def _reply(frame: Frame) -> ReplyParameters | None:
+    if not frame.reply_to:
+        return None
+    return ReplyParameters(message_id=frame.reply_to, allow_sending_without_reply=True)
 
 
 def _is_final(error: TelegramBadRequest) -> bool:

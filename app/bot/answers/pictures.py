@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from PIL import Image
@@ -11,6 +12,10 @@ PHOTO_MAX_SIDES: Final = 10_000
 """Width and height together, in pixels."""
 PHOTO_MAX_RATIO: Final = 20
 """The longer side over the shorter."""
+
+
+_BLANK: Final = (512, 512), "#d8d8d8"
+"""Size and colour of a picture that stands for one on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +41,12 @@ def inspect(data: bytes) -> Outgoing:
         and max(width, height) <= PHOTO_MAX_RATIO * min(width, height)
     )
     return Outgoing(f"picture.{extension}", fits)
+
+
+@cache
+def blank() -> bytes:
+    """Return a picture that shows nothing: it keeps a place in an album."""
+    size, colour = _BLANK
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "JPEG")
+    return buffer.getvalue()

@@ -9,11 +9,12 @@ from typing import Any, Final
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramEntityTooLarge
 from aiogram.fsm.context import FSMContext
+from aiogram.methods import EditMessageReplyMarkup
 from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.answers.conversations import ENDED, HELD, Conversations
 from app.bot.answers.fence import ClaimLostError
-from app.bot.answers.keyboards import ResultButton, Verb, offers
+from app.bot.answers.keyboards import ALL, PickButton, ResultButton, Verb, album_keyboard, offers
 from app.bot.answers.picture_sender import Frame, PictureSender
 from app.bot.handlers.edit import start_edit
 from app.bot.handlers.retoucher import retouch
@@ -25,7 +26,7 @@ from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.operations import VARIATION, Operation
-from app.core.requests import ImageRequest, RequestStore
+from app.core.requests import ImageRequest, RequestRecord, RequestStore
 
 SEED_MAX: Final = 2**31 - 1
 
@@ -51,17 +52,18 @@ async def handle_result_button(
         query.message is None
         or record is None
         or record.request.user_id != query.from_user.id
-        or not 0 <= number < len(record.media)
-        or not offers(callback_data.verb, record.request.operation)
+        or not _is_there(number, record)
+        or not offers(callback_data.verb, record.request.operation, number)
     ):
         await handle_stale_button(query, bot, voice)
         return
     await quietly(bot, query.answer())
     chat_id, message_id = query.message.chat.id, query.message.message_id
     origin = Origin(f"u{event_update.update_id}", query.from_user.id, chat_id, message_id)
-    key = record.media[number]
-    if callback_data.verb not in (Verb.AGAIN, Verb.FILE) and isinstance(query.message, Message):
-        key = await photos.of(query.message) or key  # when it is no longer kept, as Telegram has it
+    key = record.media[number] if number != ALL else ""
+    if callback_data.verb not in (Verb.AGAIN, Verb.FILE):  # when it is no longer kept, as Telegram has it
+        shown = query.message if isinstance(query.message, Message) else None
+        key = await photos.of(shown) or await photos.of_result(record, number)
     match callback_data.verb:
         case Verb.AGAIN:
             await intake(_again(record.request, origin), origin, voice)
@@ -74,8 +76,38 @@ async def handle_result_button(
         case Verb.RETOUCH:
             await retouch(key, origin, voice, intake)
         case Verb.FILE:
-            ledger = _FileLedger(conversations, settings.bot_name, origin.request_id)
-            await ledger.send(pictures, record.request.id, number, key, Frame(chat_id, reply_to=message_id))
+            frame = Frame(chat_id, reply_to=message_id)
+            for each in range(len(record.media)) if number == ALL else [number]:
+                press = f"{origin.request_id}:{each}" if number == ALL else origin.request_id
+                ledger = _FileLedger(conversations, settings.bot_name, press)
+                await ledger.send(pictures, record.request.id, each, record.media[each], frame)
+
+
+async def handle_pick_button(
+    query: CallbackQuery, callback_data: PickButton, bot: Bot, voice: Voice, requests: RequestStore
+) -> None:
+    """Show, below an album, what can be done with the picture that its owner picks."""
+    record = await requests.load(callback_data.request_id)
+    number = callback_data.number
+    if (
+        query.message is None
+        or record is None
+        or record.request.user_id != query.from_user.id
+        or not _is_there(number, record)
+    ):
+        await handle_stale_button(query, bot, voice)
+        return
+    await quietly(bot, query.answer())
+    method = EditMessageReplyMarkup(
+        chat_id=query.message.chat.id,
+        message_id=query.message.message_id,
+        reply_markup=album_keyboard(record, number, voice),
+    )
+    await quietly(bot, method)
+
+
+def _is_there(number: int, record: RequestRecord) -> bool:
+    return 0 <= number < len(record.media) or (number == ALL and len(record.media) > 1)
 
 
 def _again(request: ImageRequest, origin: Origin) -> Order:
@@ -130,6 +162,7 @@ def make_router() -> Router:
     """Return this module's handlers."""
     router = Router(name="results")
     router.callback_query.register(handle_result_button, ResultButton.filter())
+    router.callback_query.register(handle_pick_button, PickButton.filter())
     return router
 
 

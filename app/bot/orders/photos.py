@@ -19,7 +19,7 @@ from app.bot.orders.room import Room
 from app.bot.refusals import RefusedError
 from app.core.media import MediaStore
 from app.core.rate_limit import RateLimiter
-from app.core.requests import RequestStore
+from app.core.requests import RequestRecord, RequestStore
 
 BYTES_MAX: Final = 20 * 1024 * 1024
 """Bytes of a file; Telegram lets a bot download no more."""
@@ -71,8 +71,12 @@ class Photos:
         limiter: RateLimiter,
         normalise: Callable[[bytes], Awaitable[NormalPicture]],
         room: Room,
+        shown_in: Callable[[int, int], Awaitable[tuple[str, int] | None]],
     ) -> None:
-        """``limiter`` counts pictures: they cost something long before there is a request to count."""
+        """``limiter`` counts pictures: they cost something long before there is a request to count.
+
+        ``shown_in``: tells which picture of which request a message (chat, id) of an album shows.
+        """
         self._bot = bot
         self._limiter = limiter
         self._media = media
@@ -80,11 +84,13 @@ class Photos:
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._normalise = normalise
         self._room = room
+        self._shown_in = shown_in
 
     async def of(self, *messages: Message | None) -> str | None:
         """Return the media key of the picture that the first of some messages brings, or None if none does.
 
-        A result of the bot's own is known by its buttons, and taken in full quality while it is kept.
+        A result of the bot's own is known by its buttons, or its place in an album, and taken in full quality while
+        it is kept.
 
         Raises:
             RefusedError: the picture can't be taken in.
@@ -94,12 +100,26 @@ class Photos:
                 return await self._result_in(message) or await self.take_in(file)
         return None
 
+    async def of_result(self, record: RequestRecord, number: int) -> str:
+        """Return the media key of a picture of a result; if it is no longer kept, it is taken as Telegram has it.
+
+        Raises:
+            RefusedError: the picture can't be taken in.
+        """
+        key, name = record.media[number], (*record.file_ids, "")[min(number, len(record.file_ids))]
+        if not name or await self._is_kept(key):
+            return key
+        return await self.take_in(PictureFile(record.request.user_id, name, None, is_checked=True))
+
     async def _result_in(self, message: Message) -> str | None:
         button = _result_button_in(message)
-        record = await self._requests.load(button.request_id) if button else None
-        if not button or not record or record.request.chat_id != message.chat.id:
+        shown = (button.request_id, button.number) if button else None
+        if message.media_group_id and not shown:
+            shown = await self._shown_in(message.chat.id, message.message_id)
+        record = await self._requests.load(shown[0]) if shown else None
+        if not shown or not record or record.request.chat_id != message.chat.id:
             return None
-        key = record.media[button.number] if 0 <= button.number < len(record.media) else None
+        key = record.media[shown[1]] if 0 <= shown[1] < len(record.media) else None
         return key if key and await self._is_kept(key) else None
 
     async def _is_kept(self, key: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from aiogram.methods import (
     EditMessageMedia,
     SendChatAction,
+    SendMediaGroup,
     SendMessage,
     TelegramMethod,
 )
@@ -45,6 +46,11 @@ def event(kind: EventType, request_id: str = "u1") -> Event:
 
 HERE = (SendMessage, EditMessageMedia)
 """How a new picture comes: a short text, which becomes the picture."""
+
+
+def album(count: int) -> tuple[type, ...]:
+    """How new pictures come together: an album of blanks, each becomes a picture, and the buttons for all."""
+    return (SendMediaGroup, *(EditMessageMedia,) * count, SendMessage)
 
 
 class Board(StatusBoard):
@@ -126,6 +132,10 @@ class Desk:
     def text_gets(self, message_id: int) -> None:
         """Let the next text be this message."""
         self.bot.add_result(SendMessage, _message(message_id=message_id, text="Here it is"))
+
+    def album_gets(self, *message_ids: int) -> None:
+        """Let the next album be these messages."""
+        self.bot.add_result(SendMediaGroup, [_message(message_id=message_id) for message_id in message_ids])
 
     def refuses(self, method: type[TelegramMethod[Any]], description: str, code: int = 400) -> None:
         """Let the next call fail."""

@@ -48,6 +48,18 @@ def test_whoever_asks_for_what_is_just_being_drawn_gets_it_too(scene: Scene) -> 
     assert scene.worker.queued(other) == []
 
 
+def test_one_of_several_pictures_is_picked_and_made_larger(scene: Scene) -> None:
+    person = scene.person()
+    person.say(f"fox {person.id}")
+    scene.worker.draw(scene.worker.waits_for_request(person), picture(), picture(colour="red"))
+    buttons = person.waits_for_message_with("Which one")
+    person.press(buttons, "2")
+    wait_until(lambda: "🔍 Upscale" in str(person.waits_for_message_with("Which one")["buttons"]), "it is offered")
+    person.press(person.waits_for_message_with("Which one"), "🔍 Upscale")
+    request_id = scene.worker.waits_for_request(person)
+    assert '-1.jpg"]' in str(scene.queue.client.hget(redis_keys.request(request_id), "request"))
+
+
 def test_edit_leads_to_an_edited_picture(scene: Scene) -> None:
     person = scene.person()
     drawn(scene, person)

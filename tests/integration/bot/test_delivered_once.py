@@ -4,12 +4,13 @@ import signal
 
 import pytest
 
+from app.bot.answers.pictures import blank
 from app.core import redis_keys
 from tests.integration.bot.conftest import Scene
 from tests.integration.bot.harness import BotProcess, Person, picture
 from tests.support.waiting import wait_until
 
-HERE = "Here it is"
+HERE, PICK = "Here it is", "Which one shall I go on with?"
 FOX, HARE = picture(), picture(colour="red")
 
 
@@ -83,16 +84,70 @@ def test_killed_between_the_short_text_and_its_record_only_the_text_comes_twice(
     assert person.texts() == [HERE]
 
 
-def test_killed_between_two_pictures_it_goes_on_with_the_second(own_scene: Scene) -> None:
+def test_killed_between_an_album_and_its_record_only_its_blanks_come_twice(own_scene: Scene) -> None:
     person, request_id = _asks(own_scene)
-    _is_late(own_scene, "editMessageMedia", person, delay_s=0)
-    _is_late(own_scene, "editMessageMedia", person)  # the second; the first is in time
+    _is_late(own_scene, "sendMediaGroup", person)
     own_scene.worker.draw(request_id, FOX, HARE)
     person.waits_for_pictures(2)
     _restart(own_scene.bot)
     _settled(own_scene)
+    assert person.pictures() == [blank(), blank(), FOX, HARE]
+    assert person.texts() == [PICK]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_killed_within_an_album_it_goes_on_and_each_picture_is_seen_once(own_scene: Scene, before: int) -> None:
+    person, request_id = _asks(own_scene)
+    for _ in range(before):  # these are in time
+        _is_late(own_scene, "editMessageMedia", person, delay_s=0)
+    _is_late(own_scene, "editMessageMedia", person)
+    own_scene.worker.draw(request_id, FOX, HARE)
+    wait_until(lambda: (FOX, HARE)[before] in person.pictures(), "it is seen")
+    _restart(own_scene.bot)
+    _settled(own_scene)
     assert person.pictures() == [FOX, HARE]
-    assert person.texts() == []
+    assert person.texts() == [PICK]
+    assert _calls(own_scene, "sendMediaGroup", person) == 1
+
+
+def test_killed_between_the_buttons_of_an_album_and_their_record_only_they_come_twice(own_scene: Scene) -> None:
+    person, request_id = _asks(own_scene)
+    _is_late(own_scene, "sendMessage", person)
+    own_scene.worker.draw(request_id, FOX, HARE)
+    person.waits_for_text(PICK)
+    _restart(own_scene.bot)
+    _settled(own_scene)
+    assert person.pictures() == [FOX, HARE]
+    assert person.texts() == [PICK, PICK]
+
+
+def test_redis_goes_away_while_an_album_is_sent_and_it_is_sent_once(own_scene: Scene) -> None:
+    person, request_id = _asks(own_scene)
+    _is_late(own_scene, "sendMediaGroup", person, delay_s=3)
+    own_scene.worker.draw(request_id, FOX, HARE)
+    person.waits_for_pictures(2)
+    own_scene.queue.stop()
+    own_scene.bot.until_logged("waiting for Redis:")
+    own_scene.queue.start()
+    person.waits_for_text(PICK)
+    _settled(own_scene)
+    assert person.pictures() == [FOX, HARE]
+    assert _calls(own_scene, "sendMediaGroup", person) == 1
+
+
+def test_a_bot_that_was_stopped_takes_back_an_album_that_nobody_else_knows_of(own_scene: Scene) -> None:
+    person, request_id = _asks(own_scene)
+    stopped = own_scene.bot
+    _is_late(own_scene, "sendMediaGroup", person, delay_s=3)
+    own_scene.worker.draw(request_id, FOX, HARE)
+    person.waits_for_pictures(2)
+    stopped.signal(signal.SIGSTOP)
+    own_scene.another_bot(2)
+    wait_until(lambda: person.pictures()[2:] == [FOX, HARE], "the other sends an album of its own")
+    stopped.signal(signal.SIGCONT)
+    stopped.until_logged("another sender has taken over")
+    _settled(own_scene)
+    wait_until(lambda: person.pictures() == [FOX, HARE], "the blanks are gone")
 
 
 def test_killed_after_the_record_it_sends_nothing_again(own_scene: Scene) -> None:

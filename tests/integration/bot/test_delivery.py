@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiogram.exceptions import TelegramBadRequest
+from aiogram.exceptions import TelegramBadRequest, TelegramServerError
 from aiogram.methods import (
+    DeleteMessage,
     EditMessageMedia,
     EditMessageText,
     SendChatAction,
     SendDocument,
+    SendMediaGroup,
     SendMessage,
     SendPhoto,
 )
@@ -19,14 +21,14 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from app.bot.answers.delivery import ATTEMPTS
-from app.bot.answers.keyboards import result_keyboard
+from app.bot.answers.keyboards import album_keyboard, result_keyboard
 from app.bot.tasks import end
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
 from app.core.errors import FailureReason
 from app.core.events import EventType
 from app.core.result_cache import Result
-from tests.integration.bot.desk import HERE, Desk, event, request
+from tests.integration.bot.desk import HERE, Desk, album, event, request
 from tests.integration.bot.harness import picture
 from tests.support.redis_server import RedisServer
 
@@ -84,12 +86,88 @@ async def test_the_same_event_again_sends_nothing(desk: Desk) -> None:
     assert desk.kinds() == HERE
 
 
-async def test_each_picture_of_a_result_has_buttons_of_its_own(desk: Desk) -> None:
-    await desk.draw("u1", picture(), picture(colour="red"))
+# -- several pictures ----------------------------------------------------------------------------------------------
+
+TWO = (picture(), picture(colour="red"))
+
+
+async def test_several_pictures_are_an_album_with_one_message_of_buttons(desk: Desk) -> None:
+    await desk.draw("u1", *TWO)
+    desk.album_gets(70, 71)
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == album(2)
+    blanks, *edits, buttons = desk.sent()
+    assert blanks.reply_parameters.message_id == 3
+    assert desk.shown() == [(70, TWO[0]), (71, TWO[1])]
+    assert [edit.reply_markup for edit in edits] == [None, None]
+    assert buttons.text == "Which one shall I go on with?"
+    assert buttons.reply_parameters.message_id == 70
+    assert buttons.reply_markup == album_keyboard(await desk.record("u1"), None, Voice(Texts(), "en"))
+
+
+async def test_which_picture_a_message_of_an_album_shows_is_known(desk: Desk) -> None:
+    await desk.draw("u1", *TWO)
+    desk.album_gets(70, 71)
     await desk.delivery.handle(DONE)
-    assert desk.kinds() == HERE * 2
+    assert await desk.ledger.shown_in(7, 71) == ("u1", 1)
+    assert await desk.ledger.shown_in(7, 72) is None
+    assert await desk.ledger.shown_in(8, 71) is None
+
+
+async def test_an_album_that_telegram_has_already_is_sent_at_once(desk: Desk) -> None:
+    await desk.ask(request("u2"), known=Result(("one.jpg", "two.jpg"), ("photo-1", "photo-2")))
+    assert await desk.delivery.handle(event(EventType.DONE, "u2"))
+    sent, _ = desk.sent()
+    assert [item.media for item in sent.media] == ["photo-1", "photo-2"]
+    assert (await desk.record("u2")).file_ids == ("photo-1", "photo-2")
+
+
+async def test_an_album_with_a_name_that_telegram_has_forgotten_is_uploaded(desk: Desk) -> None:
+    for name, data in zip(("one.jpg", "two.jpg"), TWO, strict=True):
+        await desk.media.put(name, data)
+    await desk.ask(request("u2"), known=Result(("one.jpg", "two.jpg"), ("photo-1", "photo-2")))
+    desk.refuses(SendMediaGroup, "Bad Request: wrong file identifier/HTTP URL specified")
+    assert await desk.delivery.handle(event(EventType.DONE, "u2"))
+    assert desk.kinds() == (SendMediaGroup, *album(2))
+
+
+async def test_pictures_that_are_no_album_come_one_by_one(desk: Desk) -> None:
+    await desk.draw("u1", *TWO)
+    desk.refuses(SendMediaGroup, "Bad Request: MEDIA_GROUP_INVALID")
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == (SendMediaGroup, *HERE, *HERE)
     record, voice = await desk.record("u1"), Voice(Texts(), "en")
-    assert [photo.reply_markup for photo in desk.sent()[1::2]] == [result_keyboard(record, n, voice) for n in (0, 1)]
+    assert [photo.reply_markup for photo in desk.sent()[2::2]] == [result_keyboard(record, n, voice) for n in (0, 1)]
+
+
+async def test_a_picture_that_fits_no_photo_leaves_its_album(desk: Desk) -> None:
+    await desk.draw("u1", picture(2100, 100), TWO[0])
+    desk.album_gets(70, 71)
+    desk.text_gets(72)
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == (
+        SendMediaGroup,
+        SendMessage,
+        DeleteMessage,
+        EditMessageMedia,
+        EditMessageMedia,
+        SendMessage,
+    )
+    _, _, gone, document, photo, _ = desk.sent()
+    assert (gone.message_id, document.message_id, photo.message_id) == (70, 72, 71)
+    assert (document.media.type, photo.media.type) == ("document", "photo")
+
+
+async def test_who_takes_over_goes_on_in_the_same_album(desk: Desk) -> None:
+    await desk.draw("u1", *TWO)
+    desk.album_gets(70, 71)
+    desk.photo_gets("photo-1")
+    desk.refuses(EditMessageMedia, "Bad Gateway", 502)
+    with pytest.raises(TelegramServerError):
+        await desk.delivery.handle(DONE)
+    assert await desk.delivery.handle(DONE)
+    assert desk.kinds() == album(3)
+    assert [message_id for message_id, _ in desk.shown()] == [70, 71, 71]
 
 
 async def test_what_another_instance_is_sending_is_left_to_it(desk: Desk) -> None:
@@ -159,10 +237,9 @@ async def test_nobody_there_ends_the_matter(desk: Desk) -> None:
 
 
 async def test_who_comes_back_gets_what_has_not_been_sent_and_only_once(desk: Desk) -> None:
-    await desk.draw("u1", picture(), picture(colour="red"))
-    desk.text_gets(70)
+    await desk.draw("u1", *TWO)
+    desk.album_gets(70, 71)
     desk.photo_gets("photo-1")
-    desk.text_gets(71)
     desk.refuses(EditMessageMedia, "Forbidden: bot was blocked by the user", 403)
     assert await desk.delivery.handle(DONE)
     await desk.redis.delete(redis_keys.EVENTS)
@@ -172,7 +249,7 @@ async def test_who_comes_back_gets_what_has_not_been_sent_and_only_once(desk: De
     assert [fields for _, fields in told] == [{"type": "done", "request_id": "u1"}]
     for _ in range(2):
         assert await desk.delivery.handle(DONE)
-    assert desk.kinds() == HERE * 2 + (EditMessageMedia,)
+    assert desk.kinds() == (SendMediaGroup, *(EditMessageMedia,) * 3, SendMessage)
     assert [message_id for message_id, _ in desk.shown()] == [70, 71, 71]
 
 

@@ -21,6 +21,7 @@ from app.bot.refusals import RefusedError
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation
+from app.core.requests import RequestRecord
 from tests.unit.bot.people import People
 from tests.unit.bot.test_handlers import TOKEN
 
@@ -50,6 +51,9 @@ class TakenIn(Photos):
     async def of(self, *messages: Message | None) -> str | None:
         files = [file for message in messages if message and (file := picture_in(message))]
         return await self.take_in(files[0]) if files else None
+
+    async def of_result(self, record: RequestRecord, number: int) -> str:
+        return record.media[number]
 
     async def take_in(self, file: PictureFile) -> str:
         if key := self.refused.get(file.file_id):

@@ -5,11 +5,14 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardMarkup
 
 from app.bot.answers.keyboards import (
+    ALL,
     CancelAllButton,
     CancelButton,
     HistoryButton,
+    PickButton,
     ResultButton,
     Verb,
+    album_keyboard,
     history_keyboard,
     result_keyboard,
     standing_keyboard,
@@ -52,6 +55,15 @@ def test_what_can_not_come_out_otherwise_is_not_offered_again(operation: Operati
     ]
 
 
+def test_an_album_has_a_button_for_each_picture_and_then_those_for_the_one_picked() -> None:
+    four = record("u1", 7, pictures=4)
+    assert texts(album_keyboard(four, None, EN)) == [["1", "2", "3", "4", "All"]]
+    picked = album_keyboard(four, 1, EN)
+    assert texts(picked)[0] == ["1", "· 2 ·", "3", "4", "All"]
+    assert picked.inline_keyboard[1:] == result_keyboard(four, 1, EN).inline_keyboard
+    assert texts(album_keyboard(four, ALL, EN)) == [["1", "2", "3", "4", "· All ·"], ["🔄 Again", "📄 Files"]]
+
+
 def test_each_button_says_what_to_do_with_which_picture_of_which_request() -> None:
     assert [ResultButton.unpack(button) for button in data(result_keyboard(FOX, 3, EN))] == [
         ResultButton(verb=verb, request_id="u1", number=3) for verb in Verb
@@ -62,6 +74,7 @@ def test_each_button_says_what_to_do_with_which_picture_of_which_request() -> No
 def test_data_fits_into_64_bytes_and_comes_back_as_it_was(request_id: str) -> None:
     buttons: list[CallbackData] = [
         *(ResultButton(verb=verb, request_id=request_id, number=9) for verb in Verb),
+        PickButton(request_id=request_id, number=ALL),
         CancelButton(request_id=request_id, listed=True),
         CancelAllButton(),
         HistoryButton(position=199),

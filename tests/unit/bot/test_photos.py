@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,10 @@ class Place:
         self.limiter = Limiter()
         self.room = Disk()
         self.records: dict[str, RequestRecord] = {}
-        self.photos = Photos(self.bot, self.media, Requests(self.records), self.limiter, self._normalise, self.room)
+        self.shown: dict[tuple[int, int], tuple[str, int]] = {}
+        self.photos = Photos(
+            self.bot, self.media, Requests(self.records), self.limiter, self._normalise, self.room, self._shown_in
+        )
         self.failures: list[Exception] = []
         stream = self.bot.session.stream_content
 
@@ -90,6 +94,9 @@ class Place:
     @staticmethod
     async def _normalise(data: bytes) -> NormalPicture:
         return normalise(data)
+
+    async def _shown_in(self, chat_id: int, message_id: int) -> tuple[str, int] | None:
+        return self.shown.get((chat_id, message_id))
 
     async def refusal(self, picture: PictureFile) -> str:
         with pytest.raises(RefusedError) as caught:
@@ -210,6 +217,24 @@ async def test_a_result_that_is_no_longer_kept_is_taken_as_telegram_has_it(place
     key = await place.photos.of(photo)
     assert key is not None
     assert key.startswith("inputs/")
+
+
+async def test_a_picture_of_an_album_of_the_bot_s_own_is_taken_in_full_quality(place: Place) -> None:
+    place.records["u1"] = result()
+    await place.media.put("u1-1.png", b"as it was drawn")
+    photo = MockMessagePhoto("f", media_group_id="g")
+    place.shown[photo.chat.id, photo.message_id] = ("u1", 1)
+    assert await place.photos.of(photo) == "u1-1.png"
+
+
+async def test_a_result_of_which_there_are_only_buttons_is_taken_as_telegram_has_it_when_it_is_gone(
+    place: Place,
+) -> None:
+    place.bot.add_file("photo-1", jpeg())
+    gone = replace(result(), file_ids=("photo-0", "photo-1"))
+    assert (await place.photos.of_result(gone, 1)).startswith("inputs/")
+    await place.media.put("u1-1.png", b"as it was drawn")
+    assert await place.photos.of_result(gone, 1) == "u1-1.png"
 
 
 async def test_of_several_messages_the_first_with_a_picture_counts(place: Place) -> None:

@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiogram.methods import AnswerCallbackQuery, SendDocument, SendMessage
+from aiogram.methods import AnswerCallbackQuery, EditMessageReplyMarkup, SendDocument, SendMessage
 from aiogram.types import BufferedInputFile, Chat, Document, InaccessibleMessage, Message, Update
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from teremok import MockBot, MockCallbackQuery, MockUpdate, MockUser
 
-from app.bot.answers.keyboards import ResultButton, Verb
+from app.bot.answers.keyboards import ALL, ResultButton, Verb, album_keyboard
 from app.bot.answers.picture_sender import PictureSender
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.results import SEED_MAX
 from app.bot.orders.dialogues import Editing
 from app.bot.settings import BotSettings
-from app.bot.texts import Texts
+from app.bot.texts import Texts, Voice
 from app.core.media import MediaStore
 from app.core.operations import Operation
 from tests.integration.bot.harness import picture
@@ -125,6 +125,44 @@ async def test_edit_asks_what_to_change_in_this_picture(stage: Stage) -> None:
     assert await stage.bot.get_data(ANNA.id) == {"picture": "u1-1.jpg"}
 
 
+# -- several pictures ----------------------------------------------------------------------------------------------
+
+
+async def test_a_picture_of_an_album_is_picked(stage: Stage) -> None:
+    answer, edit = await stage.handle(stage.pressed("k:u1:1"))
+    assert isinstance(answer, AnswerCallbackQuery)
+    assert isinstance(edit, EditMessageReplyMarkup)
+    assert edit.reply_markup == album_keyboard(stage.records.kept["u1"], 1, Voice(Texts(), "en"))
+
+
+async def test_all_of_an_album_are_drawn_anew_together(stage: Stage) -> None:
+    await stage.press("again", number=ALL)
+    [(order, *_)] = stage.intake.taken
+    assert order.parameters["num_images"] == 2
+
+
+async def test_the_files_of_an_album_come_together_and_once(stage: Stage) -> None:
+    for number in (0, 1):
+        (stage.directory / f"u1-{number}.jpg").write_bytes(picture(64 + number))
+    update = stage.pressed(f"r:file:u1:{ALL}")
+    _, *sent = await stage.handle(update)
+    files = [method.document for method in sent if isinstance(method, SendDocument)]
+    assert [file.data for file in files if isinstance(file, BufferedInputFile)] == [picture(64), picture(65)]
+    assert not [method for method in await stage.handle(update) if isinstance(method, SendDocument)]
+
+
+@pytest.mark.parametrize("data", ["k:u404:0", "k:u1:2", "k:u1:-2", "k:u2:-1", "k:u1:x", "k:u1", "r:edit:u1:-1"])
+async def test_a_stale_or_forged_pick_does_nothing_and_says_so(stage: Stage, data: str) -> None:
+    stage.records.keep(record("u2", ANNA.id))
+    [answer] = await stage.handle(stage.pressed(data))
+    assert "has had its day" in answer.text
+
+
+async def test_nobody_picks_for_others(stage: Stage) -> None:
+    [answer] = await stage.handle(stage.pressed("k:u1:1", BORIS))
+    assert answer.text == "Эта кнопка своё отслужила. Ваши последние картинки — в /history."
+
+
 # -- the file ----------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +223,7 @@ async def test_a_foreign_button_does_nothing_and_says_so(stage: Stage, verb: Ver
     [
         "r:again:u404:0",  # from last month: nothing is known of the request any more
         "r:again:u1:2",
-        "r:again:u1:-1",
+        "r:again:u1:-2",
         "r:again:u1:99999999999999999999",
         "r:again:u1:x",
         "r:burn:u1:0",

@@ -9,6 +9,12 @@ result-edit = ✏️ Edit
 result-retouch = ✨ Retouch
 result-file = 📄 File
 
+result-files = 📄 Files
+
+album-pick = Which one shall I go on with?
+album-all = All
+album-picked = · { $what } ·
+
 result-stale = This button has had its day. Look at /history for your latest pictures.
 result-file-gone = I no longer have this picture in full quality. Sorry!
 result-file-too-large = In full quality this picture is too large for Telegram. Sorry!

@@ -9,6 +9,12 @@ result-edit = ✏️ Изменить
 result-retouch = ✨ Ретушь
 result-file = 📄 Файл
 
+result-files = 📄 Файлы
+
+album-pick = С какой продолжим?
+album-all = Все
+album-picked = · { $what } ·
+
 result-stale = Эта кнопка своё отслужила. Ваши последние картинки — в /history.
 result-file-gone = В полном качестве этой картинки у меня больше нет. Простите!
 result-file-too-large = В полном качестве эта картинка слишком велика для Telegram. Простите!
