@@ -94,6 +94,8 @@ def test_redis_is_shut_in_and_writes_only_its_own_directory(vps: Host, instance:
         "SystemCallArchitectures": "native",
         "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
         "NoExecPaths": "/",
+        "IPAddressDeny": "0.0.0.0/0 ::/0",
+        "IPAddressAllow": "127.0.0.0/8 ::1/128",
         # It comes back however often it ends: after a full disk, each start may fail until there is room.
         "Restart": "always",
         "RestartUSec": "1s",

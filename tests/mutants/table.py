@@ -296,4 +296,32 @@ MUTANTS: Final = (
         "",
         (f"{ROLES}/test_sandboxes.py::test_a_unit_has_exactly_these",),
     ),
+    Mutant(
+        "the bot reaches every address",
+        "roles/bot/templates/imagebot@.service.j2",
+        "IPAddressDeny={{ bot_egress_deny | join(' ') }}\n",
+        "",
+        (f"{ROLES}/test_egress.py::test_the_bot_reaches_telegram_and_nobody_else",),
+    ),
+    Mutant(
+        "workers reach the metadata of clouds",
+        "roles/worker/defaults/main.yml",
+        "  - 169.254.0.0/16\n",
+        "",
+        (f"{ROLES}/test_egress.py::test_metadata_of_clouds_and_neighbours_are_out_of_reach",),
+    ),
+    Mutant(
+        "the resolvers are not let through",
+        "roles/bot/vars/main.yml",
+        "      + (ansible_facts['dns'].nameservers | default([]) | map('regex_replace', '%.*', '') | list)\n",
+        "",
+        (f"{ROLES}/test_egress.py::test_redis_and_the_resolvers_are_reached",),
+    ),
+    Mutant(
+        "what a worker wrote can be run",
+        "roles/worker/templates/imageworker@.service.j2",
+        "NoExecPaths={{ _worker_media_path }}\n",
+        "",
+        (f"{ROLES}/test_sandboxes.py::test_a_unit_has_exactly_these",),
+    ),
 )

@@ -13,6 +13,7 @@ HOST: Final[dict[str, Any]] = {
         "architecture": "x86_64",
         "memtotal_mb": 20_086,
         "processor_nproc": 8,
+        "dns": {"nameservers": ["10.0.0.2", "fe80::1%eth0"]},
         "imagebot_release": "0123456789ab",
     },
 }

@@ -152,6 +152,47 @@ def test_a_webhook_with_a_name_or_an_address(host: str) -> None:
     assert problems(bot_mode="webhook", bot_webhook_host=host) == []
 
 
+NAMED = {"bot_telegram_api_url": "http://bot-api.internal:8081"}
+REDIS_NAMED = {
+    f"{role}_{which}_redis_url": "redis://redis.internal"
+    for role in ("bot", "worker")
+    for which in ("queue", "cache")
+}
+
+
+def test_a_bot_api_of_one_s_own_needs_an_address_to_be_let_through() -> None:
+    told = one(**NAMED)
+    assert "of bot-api.internal the name alone is known" in told
+    assert "Set bot_egress_allow" in told
+    assert problems(**NAMED, bot_egress_allow=["10.0.0.5"]) == []
+    assert problems(**NAMED, bot_egress_deny=["10.0.0.0/8"]) == [], "its name may be on the internet"
+    assert problems(**NAMED, group_names=["workers"]) == []
+
+
+@pytest.mark.parametrize("host", ["10.0.0.5", "[fd00::5]:8081", "localhost:8081", "127.0.0.1:8081"])
+def test_an_address_in_a_url_is_let_through_by_itself(host: str) -> None:
+    assert problems(bot_telegram_api_url=f"http://{host}") == []
+
+
+def test_a_redis_known_by_name_needs_its_address_for_bot_and_workers() -> None:
+    bot, workers = problems(**REDIS_NAMED)
+    assert "of redis.internal the name alone is known" in bot
+    assert "of Redis only the name redis.internal is known" in workers
+    assert "Set worker_egress_allow" in workers
+    assert problems(**REDIS_NAMED, bot_egress_allow=["10.0.0.6"], worker_egress_allow=["10.0.0.6"]) == []
+    assert problems(**REDIS_NAMED, bot_egress_deny=[], worker_egress_deny=[]) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bot_egress_deny", "bot_egress_allow", "bot_telegram_networks", "worker_egress_deny", "worker_egress_allow"],
+)
+def test_what_is_no_address_is_not_passed_over(name: str) -> None:
+    told = one(**{name: ["any", "10.0.0.5", "fd00::/8", "::1", "bot-api.internal", "10.0.0"]})
+    assert told.startswith("bot-api.internal, 10.0.0: no address and no network")
+    assert name in told
+
+
 def test_all_problems_are_told_at_once_and_no_secret_with_them() -> None:
     told = "\n".join(
         problems(workers="ten", telegram_token="hunter2-token", fal_key="hunter2", redis_passwords={"bot": "hunter2"})
