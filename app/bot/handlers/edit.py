@@ -6,11 +6,12 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, InaccessibleMessage, Message, Update
 
 from app.bot.filters import brings_captioned_picture, brings_picture, brings_words, replies_to_picture
-from app.bot.orders.dialogues import Editing
+from app.bot.orders.dialogues import PHOTO_TTL, Editing, Showing
 from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo
-from app.bot.orders.photos import Photos
+from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
+from app.bot.orders.photos import Photos, PictureFile
 from app.bot.orders.prompts import clean_prompt
+from app.bot.orders.questions import leave
 from app.bot.refusals import RefusedError
 from app.bot.texts import Voice
 from app.core.operations import Operation
@@ -51,6 +52,7 @@ async def handle_edit_button(
     """The menu's button under a photo."""
     photo = await pressed_photo(callback, bot)
     if picture := await photos.of(photo):
+        await put_away(callback, bot, state)
         await start_edit(picture, photo, state, voice)
 
 
@@ -77,6 +79,21 @@ async def handle_edit_reply(
         await _edit(picture, prompt, Origin.of(event_update, message), state, voice, intake)
 
 
+async def handle_words_after_photo(
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+) -> None:
+    """Words after a photo whose menu is unanswered: what to change in it."""
+    prompt = clean_prompt(message.text or "")
+    picture = await photos.take_in(PictureFile(**(await state.get_data())["photos"][-1]["file"]))
+    if await intake(Order(Operation.EDIT, prompt, (picture,)), Origin.of(event_update, message), voice):
+        await leave(bot, state)
+
+
+async def follows_photo(message: Message, state: FSMContext) -> bool:
+    """Whether a photo was shown a short while ago."""
+    return message.date.timestamp() - float((await state.get_data())["began"]) <= PHOTO_TTL
+
+
 async def handle_edit_instruction(
     message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake
 ) -> None:
@@ -99,8 +116,9 @@ def make_router() -> Router:
     router = Router(name="edit")
     router.message.register(handle_edit_start, Command("edit"))
     router.message.register(handle_edit_picture, StateFilter(Editing), brings_picture)
-    router.message.register(handle_edit_picture, StateFilter(None), brings_captioned_picture)
+    router.message.register(handle_edit_picture, StateFilter(None, Showing.menu), brings_captioned_picture)
     router.message.register(handle_edit_reply, brings_words, replies_to_picture)
+    router.message.register(handle_words_after_photo, StateFilter(Showing.menu), brings_words, follows_photo)
     router.message.register(handle_edit_instruction, StateFilter(Editing.instruction), brings_words)
     router.callback_query.register(handle_edit_button, PhotoButton.filter(F.deed == Deed.EDIT))
     return router

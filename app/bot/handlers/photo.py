@@ -1,9 +1,13 @@
 """Pictures that come without a word, in albums, or not at all."""
 
-from aiogram import Router
+from dataclasses import asdict
+from typing import Any
+
+from aiogram import Bot, F, Router
 from aiogram.dispatcher.event.bases import SkipHandler
 from aiogram.filters import StateFilter
-from aiogram.types import Message, ReplyParameters, Update
+from aiogram.fsm.context import FSMContext
+from aiogram.types import CallbackQuery, Message, ReplyParameters, Update
 
 from app.bot.filters import (
     brings_document,
@@ -13,12 +17,15 @@ from app.bot.filters import (
     is_moving_picture,
     is_part_of_album,
 )
-from app.bot.orders.dialogues import Editing, Retouching, Upscaling
-from app.bot.orders.photo_menu import photo_keyboard
-from app.bot.orders.photos import Photos, picture_in
+from app.bot.orders.dialogues import BURST, Editing, Retouching, Showing, Upscaling
+from app.bot.orders.photo_menu import Deed, PhotoButton, photo_keyboard, put_away
+from app.bot.orders.photos import Photos, PictureFile, picture_in
+from app.bot.orders.questions import ask, enter
 from app.bot.receiving.albums import Albums
 from app.bot.refusals import RefusedError
+from app.bot.telegram import quietly
 from app.bot.texts import Voice
+from app.core.operations import MERGE_INPUTS_MAX
 
 
 async def handle_album_part(message: Message, event_update: Update, albums: Albums) -> None:
@@ -27,16 +34,39 @@ async def handle_album_part(message: Message, event_update: Update, albums: Albu
         raise SkipHandler
 
 
-async def handle_photo(message: Message, voice: Voice, photos: Photos) -> None:
-    """Offer what can be done with a picture."""
+async def handle_photo(message: Message, bot: Bot, state: FSMContext, voice: Voice, photos: Photos) -> None:
+    """Offer what can be done with a picture, or with those that came just before it, too: one menu for all."""
     file = picture_in(message)
-    if file is not None and not file.is_checked:  # better said now than after the choice
+    if file is None:
+        return
+    if not file.is_checked:  # better said now than after the choice
         await photos.take_in(file)
-    await message.answer(
-        voice("photo-menu"),
-        reply_markup=photo_keyboard(voice),
-        reply_parameters=ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True),
-    )
+    mode, data = await state.get_state(), await state.get_data()
+    if mode not in (None, Showing.menu.state):
+        await message.answer(voice("photo-menu"), reply_markup=photo_keyboard(voice), reply_parameters=_to(message))
+        return
+    together = mode is not None and message.date.timestamp() - data["began"] <= BURST
+    if not together:  # the menu of a photo that came long before stays
+        await state.clear()
+    others = data["photos"] if together else []
+    shown = [*(each for each in others if each["message_id"] != message.message_id), _shown(message, file)]
+    await enter(state, Showing.menu, message.date, photos=shown[-MERGE_INPUTS_MAX:])
+    text = voice("photo-menu") if len(shown) == 1 else voice("photo-menu-several", count=len(shown))
+    await ask(bot, state, voice, text, message.message_id, photo_keyboard(voice))
+
+
+def _shown(message: Message, file: PictureFile) -> dict[str, Any]:
+    return {"message_id": message.message_id, "file": asdict(file)}
+
+
+def _to(message: Message) -> ReplyParameters:
+    return ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True)
+
+
+async def handle_new_button(callback: CallbackQuery, bot: Bot, state: FSMContext, voice: Voice) -> None:
+    """The next words are not about this photo."""
+    await quietly(bot, callback.answer(voice("photo-new")))
+    await put_away(callback, bot, state)
 
 
 async def handle_text_for_photo(message: Message, voice: Voice) -> None:
@@ -72,6 +102,7 @@ def make_router() -> Router:
     waiting = StateFilter(Editing.picture, Retouching.picture, Upscaling.picture)
     router.message.register(handle_text_for_photo, waiting, brings_words)
     router.message.register(handle_photo, brings_picture)
+    router.callback_query.register(handle_new_button, PhotoButton.filter(F.deed == Deed.NEW))
     router.message.register(handle_unknown_caption, has_command_for_caption)
     router.message.register(handle_moving_picture, is_moving_picture)
     router.message.register(handle_other_document, brings_document)

@@ -1,6 +1,6 @@
 """Several pictures + instruction -> one picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiogram import Bot, F, Router
 from aiogram.filters import Command, StateFilter
@@ -8,9 +8,9 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_picture, brings_words, is_album
-from app.bot.orders.dialogues import Editing, Merging, Retouching, Upscaling
+from app.bot.orders.dialogues import Editing, Merging, Retouching, Showing, Upscaling
 from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo
+from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
 from app.bot.orders.photos import Photos, PictureFile, picture_in
 from app.bot.orders.prompts import clean_prompt
 from app.bot.receiving.albums import album_of
@@ -35,8 +35,18 @@ async def handle_smart_merge_button(
 ) -> None:
     """The menu's button under a photo."""
     photo = await pressed_photo(callback, bot)
-    pictures = await _add([photo], state, photos)
+    shown = await _shown_with(photo, state)
+    pictures = await _add({**shown, photo.message_id: _picture_in(photo)}, state, photos)
+    await put_away(callback, bot, state)
+    await _keep(pictures, state)
     await _tell(pictures, photo, voice)
+
+
+async def _shown_with(photo: Message, state: FSMContext) -> dict[int, PictureFile]:
+    """Return the pictures that came together with one, if its menu is the one that is open."""
+    shown = (await state.get_data()).get("photos", []) if await state.get_state() == Showing.menu.state else []
+    together = {int(each["message_id"]): PictureFile(**each["file"]) for each in shown}
+    return together if photo.message_id in together else {}
 
 
 async def handle_merge_pictures(
@@ -45,7 +55,7 @@ async def handle_merge_pictures(
     """An album, or one more picture; with a caption it says all that is needed."""
     messages = album_of(event_update) or [message]
     prompt = _instruction_in(messages)
-    pictures = await _add(messages, state, photos)
+    pictures = await _add({each.message_id: _picture_in(each) for each in messages}, state, photos)
     enough = len(pictures) >= MERGE_INPUTS_MIN
     if not (prompt and enough and await _merge(prompt, Origin.of(event_update, message), state, voice, intake)):
         await _tell(pictures, message, voice)
@@ -72,13 +82,13 @@ async def _pictures(state: FSMContext) -> Pictures:
     return pictures
 
 
-async def _add(messages: Sequence[Message], state: FSMContext, photos: Photos) -> Pictures:
-    """Take in what messages bring, and return all that has been collected now."""
+async def _add(files: Mapping[int, PictureFile], state: FSMContext, photos: Photos) -> Pictures:
+    """Take in what messages (by id) bring, and return all that has been collected now."""
     before = await _pictures(state)
-    ids = [str(message.message_id) for message in messages]
+    ids = [str(message_id) for message_id in files]
     if (count := len({*before, *ids})) > MERGE_INPUTS_MAX:
         raise RefusedError("merge-too-many", most=MERGE_INPUTS_MAX, count=count)
-    keys = await photos.take_in_all([_picture_in(message) for message in messages])
+    keys = await photos.take_in_all(files.values())
     pictures = {**before, **dict(zip(ids, keys, strict=True))}
     await _keep(pictures, state)
     return pictures

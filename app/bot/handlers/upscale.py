@@ -8,7 +8,7 @@ from aiogram.types import CallbackQuery, Message, Update
 from app.bot.filters import brings_picture
 from app.bot.orders.dialogues import Upscaling
 from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo
+from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
 from app.bot.orders.photos import Photos
 from app.bot.texts import Voice
 from app.core.operations import Operation
@@ -41,12 +41,19 @@ async def handle_upscale_picture(
 
 
 async def handle_upscale_button(
-    callback: CallbackQuery, bot: Bot, event_update: Update, voice: Voice, intake: Intake, photos: Photos
+    callback: CallbackQuery,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    intake: Intake,
+    photos: Photos,
 ) -> None:
     """The menu's button under a photo."""
     photo = await pressed_photo(callback, bot)
-    if picture := await photos.of(photo):
-        await upscale(picture, Origin.of(event_update, photo, callback.from_user.id), voice, intake)
+    picture = await photos.of(photo)
+    if picture and await upscale(picture, Origin.of(event_update, photo, callback.from_user.id), voice, intake):
+        await put_away(callback, bot, state)
 
 
 def make_router() -> Router:

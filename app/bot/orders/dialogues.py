@@ -13,6 +13,18 @@ DIALOGUE_TTL: Final = 3600
 """Seconds after which an unfinished dialogue is forgotten."""
 
 
+PHOTO_TTL: Final = 600
+"""Seconds for which words that come after a photo's menu are about the photo."""
+BURST: Final = 60
+"""Seconds between two photos that are meant together."""
+
+
+class Showing(StatesGroup):
+    """A photo without a word: its menu is the question. Data: ``photos``, those sent together, the last one last."""
+
+    menu = State()
+
+
 class Editing(StatesGroup):
     """``/edit``: the picture, then what to change. Data: ``picture``, a media key, or ``instruction``, if known."""
 

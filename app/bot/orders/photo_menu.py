@@ -1,7 +1,7 @@
 """The menu under a photo that came without a word: what can be done with it.
 
 The menu replies to the photo, and Telegram sends the photo along with every press: so the menu works as long as the
-photo is there, and nothing has to be remembered.
+photo is there, whatever is remembered. It goes once it has been used.
 """
 
 from enum import StrEnum
@@ -9,10 +9,13 @@ from typing import Final
 
 from aiogram import Bot
 from aiogram.filters.callback_data import CallbackData
-from aiogram.methods import AnswerCallbackQuery
+from aiogram.fsm.context import FSMContext
+from aiogram.methods import AnswerCallbackQuery, DeleteMessage
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
+from app.bot.orders.dialogues import Showing
 from app.bot.orders.photos import picture_in
+from app.bot.orders.questions import is_asked, leave
 from app.bot.refusals import RefusedError
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
@@ -25,6 +28,8 @@ class Deed(StrEnum):
     RETOUCH = "retouch"
     UPSCALE = "upscale"
     MERGE = "merge"
+    NEW = "new"
+    """Nothing: the next words are for another picture."""
 
 
 class PhotoButton(CallbackData, prefix="p"):
@@ -33,7 +38,7 @@ class PhotoButton(CallbackData, prefix="p"):
     deed: Deed
 
 
-_ROWS: Final = ((Deed.EDIT, Deed.UPSCALE), (Deed.RETOUCH,), (Deed.MERGE,))
+_ROWS: Final = ((Deed.EDIT, Deed.UPSCALE), (Deed.RETOUCH,), (Deed.MERGE,), (Deed.NEW,))
 
 
 def photo_keyboard(voice: Voice) -> InlineKeyboardMarkup:
@@ -60,3 +65,14 @@ async def pressed_photo(callback: CallbackQuery, bot: Bot) -> Message:
     if photo is None or picture_in(photo) is None:
         raise RefusedError("photo-gone")
     return photo
+
+
+async def put_away(callback: CallbackQuery, bot: Bot, state: FSMContext) -> None:
+    """Take the menu away whose button was pressed: it has been used."""
+    menu = callback.message
+    if menu is None:
+        return
+    if await state.get_state() == Showing.menu.state and await is_asked(state, menu.message_id):
+        await leave(bot, state)
+    else:
+        await quietly(bot, DeleteMessage(chat_id=menu.chat.id, message_id=menu.message_id))

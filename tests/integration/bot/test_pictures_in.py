@@ -107,6 +107,21 @@ def test_a_photo_without_a_word_gets_a_menu_that_works(scene: Scene) -> None:
     assert vera.request()["operation"] == "upscale"
 
 
+@pytest.mark.parametrize(("language", "button"), [("en", "Draw something new"), ("ru", "Нарисовать другое")])
+def test_words_after_a_photo_are_about_it_unless_something_new_is_wanted(
+    scene: Scene, language: str, button: str
+) -> None:
+    one, other = Sender(scene, language), Sender(scene, language)
+    for each in (one, other):
+        each.send(picture())
+        each.person.waits_for_message("text")
+    other.person.press(other.person.waits_for_message("text"), button)
+    wait_until(lambda: other.person.texts() == [], "the menu is gone")
+    for each in (one, other):
+        each.person.say(f"a winter for {each.person.id}")
+    assert [each.request()["operation"] for each in (one, other)] == ["edit", "create"]
+
+
 def test_a_forged_or_forgotten_button_is_answered_politely(scene: Scene) -> None:
     sender = Sender(scene)
     sender.person.say("/start")

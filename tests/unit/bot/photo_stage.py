@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from aiogram.methods import SendMessage
+from aiogram.methods import DeleteMessage, SendMessage
 from aiogram.types import (
     Document,
     Message,
@@ -97,6 +97,11 @@ class Stage:
 
     async def hears(self, text: str, **kwargs: Any) -> list[str]:
         return await self.gets(MockMessageText(text, user=ANNA, **kwargs))
+
+    async def deletes(self, event: Any) -> list[int]:
+        """Let the bot get an update; return which messages it takes away."""
+        result = await self.bot.dispatch(event)
+        return [method.message_id for method in result.requests.all if isinstance(method, DeleteMessage)]
 
     async def sees(self, name: str, caption: str | None = None, **kwargs: Any) -> list[str]:
         return await self.gets(MockMessagePhoto(name, caption, user=ANNA, **kwargs))

@@ -1,12 +1,14 @@
 """A picture alone: the menu of what can be done with it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiogram.methods import AnswerCallbackQuery
+from aiogram.methods import AnswerCallbackQuery, DeleteMessage, SendMessage
 from aiogram.types import (
     Chat,
     InaccessibleMessage,
+    Message,
 )
 from teremok import MockCallbackQuery, MockMessageText
 
@@ -55,10 +57,100 @@ async def test_the_menu_collects_for_a_merge(stage: Stage) -> None:
     assert await stage.state() == Merging.pictures.state
 
 
-GONE = InaccessibleMessage(chat=Chat(id=ANNA.id, type="private"), message_id=5)
+# -- words after a photo -----------------------------------------------------------------------------------------
+
+
+def _later(seconds: int, words: str = "make it winter") -> Message:
+    message = MockMessageText(words, user=ANNA)
+    return message.model_copy(update={"date": message.date + timedelta(seconds=seconds)})
+
+
+async def test_words_after_a_photo_s_menu_edit_the_photo(stage: Stage) -> None:
+    await stage.sees("photo")
+    assert await stage.gets(_later(599)) == []
+    assert stage.ordered() == (Operation.EDIT, "make it winter", ("photo",))
+    assert await stage.state() is None
+
+
+async def test_words_much_later_draw_something_new(stage: Stage) -> None:
+    await stage.sees("photo")
+    await stage.gets(_later(700))
+    assert stage.ordered() == (Operation.CREATE, "make it winter", ())
+
+
+async def test_words_after_two_edits_are_about_nothing_shown(stage: Stage) -> None:
+    await stage.sees("photo")
+    await stage.hears("make it winter")
+    await stage.hears("a fox")
+    assert [order.operation for order, _ in stage.intake.orders] == [Operation.EDIT, Operation.CREATE]
+
+
+async def test_a_caption_after_a_photo_s_menu_is_about_its_own_photo(stage: Stage) -> None:
+    await stage.sees("one")
+    await stage.sees("two", "make it winter")
+    assert stage.ordered() == (Operation.EDIT, "make it winter", ("two",))
+
+
+async def test_words_that_are_refused_can_be_sent_again(stage: Stage) -> None:
+    await stage.sees("photo")
+    stage.intake.takes = False
+    await stage.hears("make it winter")
+    stage.intake.takes = True
+    await stage.hears("make it summer")
+    assert [order.inputs for order, _ in stage.intake.orders] == [("photo",), ("photo",)]
+
+
+async def test_who_draws_something_new_says_so(stage: Stage) -> None:
+    message = photo()
+    await stage.gets(message)
+    asked = (await stage.bot.get_data())["question"]
+    menu = MockMessageText("menu", user=ANNA, reply_to_message=message).model_copy(update={"message_id": asked})
+    press = MockCallbackQuery(PhotoButton(deed=Deed.NEW).pack(), user=ANNA, message=menu)
+    result = await stage.bot.dispatch(press)
+    [answer] = [method for method in result.requests.all if isinstance(method, AnswerCallbackQuery)]
+    assert answer.text == "All right: tell me what to draw."
+    await stage.hears("a fox")
+    assert stage.ordered() == (Operation.CREATE, "a fox", ())
 
 
 @pytest.mark.parametrize("deed", list(Deed))
+async def test_the_menu_goes_once_it_is_used(stage: Stage, deed: Deed) -> None:
+    menu = MockMessageText("menu", user=ANNA, reply_to_message=photo())
+    press = MockCallbackQuery(PhotoButton(deed=deed).pack(), user=ANNA, message=menu)
+    assert await stage.deletes(press) == [menu.message_id]
+
+
+async def test_the_menu_stays_while_what_is_wanted_is_refused(stage: Stage) -> None:
+    stage.intake.takes = False
+    menu = MockMessageText("menu", user=ANNA, reply_to_message=photo())
+    assert (
+        await stage.deletes(MockCallbackQuery(PhotoButton(deed=Deed.UPSCALE).pack(), user=ANNA, message=menu)) == []
+    )
+
+
+async def test_photos_in_a_burst_have_one_menu_and_are_merged_together(stage: Stage) -> None:
+    one, two = photo("one"), photo("two")
+    assert await stage.gets(one) == ["What shall I do with it?"]
+    result = await stage.bot.dispatch(two)
+    assert [type(method) for method in result.requests.all] == [DeleteMessage, SendMessage]
+    menu: Any = result.requests.send_message[0]
+    assert "these 2 photos" in menu.text
+    assert "2 photos of 10" in (await stage.presses(Deed.MERGE, two))[0]
+    await stage.hears("together")
+    assert stage.ordered() == (Operation.MERGE, "together", ("one", "two"))
+
+
+async def test_the_menu_of_a_photo_that_came_long_before_stays(stage: Stage) -> None:
+    await stage.gets(photo("one"))
+    later = photo("two")
+    later = later.model_copy(update={"date": later.date + timedelta(seconds=61)})
+    assert await stage.deletes(later) == []
+
+
+GONE = InaccessibleMessage(chat=Chat(id=ANNA.id, type="private"), message_id=5)
+
+
+@pytest.mark.parametrize("deed", [deed for deed in Deed if deed is not Deed.NEW])
 @pytest.mark.parametrize(
     "menu", [GONE, MockMessageText("menu"), MockMessageText("menu", reply_to_message=MockMessageText("no picture"))]
 )

@@ -1,6 +1,9 @@
 # Pictures that people send: what can be done with them, and why not.
 
 photo-menu = What shall I do with it?
+photo-menu-several = I have these { $count } photos. Merge them, or shall I do something with the last one?
+photo-new = All right: tell me what to draw.
+photo-button-new = Draw something new
 photo-button-edit = Change it
 photo-button-retouch = Retouch the portrait
 photo-button-upscale = Enlarge

@@ -1,0 +1,67 @@
+"""What a dialogue asks: one question at a time, in reply to what it is about, and how to leave it.
+
+A dialogue's data hold ``question``, the message that asks, and ``began``, when it began or last got on (Unix s).
+"""
+
+from datetime import datetime
+from typing import Any
+
+from aiogram import Bot
+from aiogram.filters.callback_data import CallbackData
+from aiogram.fsm.context import FSMContext
+from aiogram.fsm.state import State
+from aiogram.methods import DeleteMessage, SendMessage
+from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, ReplyParameters
+
+from app.bot.telegram import quietly
+from app.bot.texts import Voice
+
+
+class LeaveButton(CallbackData, prefix="q"):
+    """Leave the dialogue under whose question the button stands."""
+
+
+async def enter(state: FSMContext, mode: State, at: datetime, **data: Any) -> None:
+    """Begin a dialogue, or go on with it; the question that was asked is remembered until the next."""
+    asked = (await state.get_data()).get("question")
+    await state.set_data({**data, "began": int(at.timestamp()), "question": asked})
+    await state.set_state(mode)
+
+
+async def ask(
+    bot: Bot,
+    state: FSMContext,
+    voice: Voice,
+    text: str,
+    about: int | None = None,
+    keyboard: InlineKeyboardMarkup | None = None,
+) -> None:
+    """Ask in reply to a message, with a button to leave unless there is a keyboard; the last question goes."""
+    await _take_back(bot, state)
+    leave = InlineKeyboardButton(text=voice("cancel-button"), callback_data=LeaveButton().pack())
+    reply = ReplyParameters(message_id=about, allow_sending_without_reply=True) if about is not None else None
+    asked = await bot(
+        SendMessage(
+            chat_id=state.key.chat_id,
+            text=text,
+            reply_parameters=reply,
+            reply_markup=keyboard or InlineKeyboardMarkup(inline_keyboard=[[leave]]),
+        )
+    )
+    await state.update_data(question=asked.message_id)
+
+
+async def leave(bot: Bot, state: FSMContext) -> None:
+    """End the dialogue, if there is one, with its question."""
+    await _take_back(bot, state)
+    await state.clear()
+
+
+async def is_asked(state: FSMContext, message_id: int) -> bool:
+    """Whether this message is the question of the dialogue that is going on."""
+    return (await state.get_data()).get("question") == message_id
+
+
+async def _take_back(bot: Bot, state: FSMContext) -> None:
+    if asked := (await state.get_data()).get("question"):
+        await quietly(bot, DeleteMessage(chat_id=state.key.chat_id, message_id=asked))
