@@ -10,6 +10,7 @@ from app.bot.answers.batch_summary import BatchSummaries
 from app.bot.filters import brings_document, brings_words
 from app.bot.orders.downloads import TooLargeError, UnavailableError, download
 from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.photos import Photos
 from app.bot.orders.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
 from app.bot.people.preferences import Preferences
 from app.bot.refusals import RefusedError
@@ -32,11 +33,12 @@ async def handle_batch(
     intake: Intake,
     summaries: BatchSummaries,
     preferences: Preferences,
+    photos: Photos,
     state: FSMContext,
 ) -> None:
     """Take the list that follows the command, comes with it as a file, or is answered with it; else ask for one."""
     source = message if message.document or command.args else message.reply_to_message
-    text = await _text_of(bot, source, command.args if source is message else None) if source else None
+    text = await _text_of(bot, photos, source, command.args if source is message else None) if source else None
     if text is None:
         await state.set_state(Listing.prompts)
         await message.answer(voice("batch-usage", limit=LIST_MAX))
@@ -53,10 +55,11 @@ async def handle_list(
     intake: Intake,
     summaries: BatchSummaries,
     preferences: Preferences,
+    photos: Photos,
     state: FSMContext,
 ) -> None:
     """Take the list that was asked for."""
-    text = await _text_of(bot, message)
+    text = await _text_of(bot, photos, message)
     if await _take(text or "", message, event_update, voice, intake, summaries, preferences):
         await state.clear()
 
@@ -66,16 +69,17 @@ async def handle_text_file(message: Message, voice: Voice) -> None:
     await message.answer(voice("batch-file"))
 
 
-async def _text_of(bot: Bot, message: Message, text: str | None = None) -> str | None:
-    """Return the list in a message: of its file, or else ``text``, or its own.
+async def _text_of(bot: Bot, photos: Photos, message: Message, text: str | None = None) -> str | None:
+    """Return the list in a message: of its file, which counts as a picture does, or else ``text``, or its own.
 
     Raises:
-        RefusedError: the file is too large, can't be had or is no text.
+        RefusedError: the file is too large, can't be had or is no text, or there were too many.
     """
     if message.document is None:
         return text or message.text
     if not _is_text_file(message.document):
         raise RefusedError("batch-no-text")
+    await photos.count(message.chat.id)
     try:
         return decode(await download(bot, message.document.file_id, message.document.file_size, FILE_MAX))
     except TooLargeError:

@@ -1,6 +1,7 @@
 """Strangers' pictures into normal form, in a child process: whatever a file does to the decoder, the bot goes on."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from app.bot.orders.normal_form import NormalPicture
@@ -15,7 +16,13 @@ ANSWER_MAX: Final = 64 * 1024 * 1024
 """Bytes of a picture in normal form: 4096 x 4096 pixels of noise as a PNG are 48 MB."""
 _SUFFIXES: Final = frozenset({"jpg", "png"})
 
+Spent = Callable[[float], Awaitable[None]]
+
 logger = logging.getLogger(__name__)
+
+
+async def _uncounted(_: float) -> None:
+    """Nobody asks."""
 
 
 class Normaliser:
@@ -30,8 +37,10 @@ class Normaliser:
             answer_max=ANSWER_MAX,
         )
 
-    async def __call__(self, data: bytes) -> NormalPicture:
+    async def __call__(self, data: bytes, spent: Spent = _uncounted) -> NormalPicture:
         """Return a picture in normal form; the same bytes give the same bytes.
+
+        ``spent`` is told the seconds for which the decoder was at work, however that ends.
 
         Raises:
             RefusedError: it is no picture that the bot can use, or takes too much time or memory to open.
@@ -39,8 +48,11 @@ class Normaliser:
         try:
             header, picture = await self._children(data)
         except ChildFailedError as error:
+            await spent(SECONDS_MAX)
             logger.warning("a picture of %d bytes was given up: %s", len(data), error.reason)
             raise RefusedError("photo-too-much") from None
+        seconds = header.get("seconds")
+        await spent(min(seconds, SECONDS_MAX) if isinstance(seconds, float) else SECONDS_MAX)
         if "refused" in header:
             raise RefusedError(str(header["refused"]), **dict(header.get("variables", {})))
         if header.get("suffix") not in _SUFFIXES:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import obstore.exceptions
@@ -15,6 +16,7 @@ from aiogram.types import Message
 from app.bot.answers.keyboards import ResultButton
 from app.bot.orders.downloads import TooLargeError, UnavailableError, download
 from app.bot.orders.normal_form import NormalPicture
+from app.bot.orders.normaliser import Spent
 from app.bot.orders.room import Room
 from app.bot.refusals import RefusedError
 from app.core.media import MediaStore
@@ -25,7 +27,8 @@ BYTES_MAX: Final = 20 * 1024 * 1024
 """Bytes of a file; Telegram lets a bot download no more."""
 PICTURES_MAX: Final = 30
 PICTURES_WINDOW: Final = 60
-"""Pictures that are taken in from one person in so many seconds: three full albums."""
+"""Pictures that are taken in from one person in so many seconds: three full albums. A second of the decoder counts as
+one picture more, a file with prompts as one."""
 DOWNLOADS_AT_ONCE: Final = 8
 """Files in memory at a time."""
 
@@ -69,7 +72,7 @@ class Photos:
         media: MediaStore,
         requests: RequestStore,
         limiter: RateLimiter,
-        normalise: Callable[[bytes], Awaitable[NormalPicture]],
+        normalise: Callable[[bytes, Spent], Awaitable[NormalPicture]],
         room: Room,
         shown_in: Callable[[int, int], Awaitable[tuple[str, int] | None]],
     ) -> None:
@@ -136,8 +139,7 @@ class Photos:
         """
         if await self._room.is_lacking():
             raise RefusedError("refused-no-room")
-        if wait := await self._limiter.hit(file.user_id):
-            raise RefusedError("rate-limited", seconds=math.ceil(wait))
+        await self.count(file.user_id)
         async with self._downloads:
             try:
                 data = await download(self._bot, file.file_id, file.size, BYTES_MAX)
@@ -145,7 +147,7 @@ class Photos:
                 raise RefusedError("photo-too-large", megabytes=BYTES_MAX // (1024 * 1024)) from None
             except UnavailableError:
                 raise RefusedError("photo-unavailable") from None
-            picture = await self._normalise(data)
+            picture = await self._normalise(data, partial(self._count_time, file.user_id))
         digest = hashlib.sha256(picture.data).hexdigest()
         key = f"inputs/{digest[:2]}/{digest}.{picture.suffix}"
         await self._media.put(key, picture.data)
@@ -154,15 +156,27 @@ class Photos:
     async def take_in_all(self, files: Iterable[PictureFile]) -> list[str]:
         """Return the media keys of several pictures, in their order.
 
+        One at a time, so that others' pictures come in between.
+
         Raises:
             RefusedError: one of them can't be taken in.
         """
-        outcomes = await asyncio.gather(*(self.take_in(file) for file in files), return_exceptions=True)
-        keys = [outcome for outcome in outcomes if isinstance(outcome, str)]
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return keys
+        return [await self.take_in(file) for file in files]
+
+    async def count(self, user_id: int) -> None:
+        """Count a file that a person sends.
+
+        Raises:
+            RefusedError: there were too many.
+        """
+        if wait := await self._limiter.hit(user_id):
+            raise RefusedError("rate-limited", seconds=math.ceil(wait))
+
+    async def _count_time(self, user_id: int, seconds: float) -> None:
+        """Count what a picture cost, as far as there is something left to count."""
+        for _ in range(int(seconds)):
+            if await self._limiter.hit(user_id):
+                return
 
 
 def _result_button_in(message: Message) -> ResultButton | None:

@@ -7,6 +7,7 @@ of the others: an update that came twice is in the inbox once.
 import asyncio
 import hmac
 import json
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +15,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import BufferedInputFile
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from redis.exceptions import RedisError
 
 from app.bot.outage import Outage
@@ -32,6 +34,24 @@ IDLE: Final = 150.0
 UPDATE_ID_MAX: Final = 2**53
 """Telegram's ids have 32 bits today; a number in JSON is exact up to here."""
 
+logger = logging.getLogger(__name__)
+
+
+class _NoHttp(logging.Filter):
+    """Makes one line without what was sent of aiohttp's traceback for a request that is no HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let everything else pass."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            logger.info("a request is no HTTP: %s", type(error).__name__)
+            return False
+        return True
+
+
+_server_logger = logging.getLogger(f"{__name__}.server")
+_server_logger.addFilter(_NoHttp())
+
 
 class Webhook:
     """Serves on ``webhook_listen`` and has Telegram push to ``webhook_url``."""
@@ -49,7 +69,12 @@ class Webhook:
         app.router.add_post("/{path:.*}", self._receive)
         # Telegram does not compress; what claims to be compressed is not unpacked but refused.
         runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=FINISH, auto_decompress=False, keepalive_timeout=IDLE
+            app,
+            access_log=None,
+            logger=_server_logger,
+            shutdown_timeout=FINISH,
+            auto_decompress=False,
+            keepalive_timeout=IDLE,
         )
         await runner.setup()
         try:

@@ -34,6 +34,18 @@ async def test_a_picture_comes_out_as_it_does_in_this_process(decode: Normaliser
         assert await decode(drawn(kind)) == normalise(drawn(kind))
 
 
+async def test_who_asks_is_told_for_how_long_the_decoder_was_at_work(decode: Normaliser) -> None:
+    told = []
+
+    async def spent(seconds: float) -> None:
+        told.append(seconds)
+
+    await decode(drawn(), spent)
+    with pytest.raises(RefusedError):
+        await decode(b"", spent)
+    assert [0 < seconds < normaliser.SECONDS_MAX for seconds in told] == [True, True]
+
+
 async def test_a_decoder_that_needs_more_memory_than_allowed_is_refused_and_not_the_bot_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -47,9 +59,14 @@ async def test_a_decoder_that_needs_more_memory_than_allowed_is_refused_and_not_
 
 async def test_a_decoder_that_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(normaliser, "SECONDS_MAX", 0.0)
-    decode = Normaliser()
+    decode, told = Normaliser(), []
+
+    async def spent(seconds: float) -> None:
+        told.append(seconds)
+
     with pytest.raises(RefusedError) as caught:
-        await decode(drawn())
+        await decode(drawn(), spent)
+    assert told == [0.0]
     assert caught.value.key == "photo-too-much"
     await decode.aclose()
 

@@ -15,13 +15,12 @@ from app.bot.receiving.webhook import BODY_MAX, SECRET_HEADER
 from app.core import redis_keys
 from app.core.settings import EXIT_CONFIG
 from tests.hostile import updates
+from tests.hostile.webhook_requests import SECRET
 from tests.integration.bot.conftest import Scene, make_scene
 from tests.integration.bot.harness import TOKEN, BotProcess, Person, picture
 from tests.simulators.client import Simulator
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
-
-SECRET = "a-secret-of-webhook-tests"
 
 
 def text_of(update_id: int, person: int, text: str) -> dict[str, Any]:

@@ -14,21 +14,11 @@ from teremok import MockBot
 from app.bot.lanes import Lanes
 from app.bot.receiving import webhook
 from app.bot.receiving.inbox import Inbox, RawUpdate
-from app.bot.receiving.webhook import SECRET_HEADER, Webhook
+from app.bot.receiving.webhook import Webhook
 from app.bot.settings import BotSettings
 from app.core import redis_keys
+from tests.hostile.webhook_requests import HALVES, REFUSED, SECRET, request
 from tests.integration.bot.harness import TOKEN
-
-SECRET = "a-secret-of-webhook-tests"
-START = b"POST /telegram HTTP/1.1\r\nHost: bot\r\n"
-HEADERS = START + f"{SECRET_HEADER}: {SECRET}\r\nContent-Length: 100\r\n\r\n".encode()
-HALVES = {
-    "nothing": b"",
-    "half a line": START[:9],
-    "half of the headers": START + b"X-Long: ",
-    "headers without a body": HEADERS,
-    "half of the body": HEADERS + b'{"update_id": 7,',
-}
 
 
 @pytest.fixture
@@ -59,9 +49,7 @@ async def address(redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 async def push(address: Path, update: RawUpdate) -> bytes:
     """Send an update as Caddy does; return the first line of the answer."""
     reader, writer = await asyncio.open_unix_connection(address)
-    body = json.dumps(update).encode()
-    secret = f"{SECRET_HEADER}: {SECRET}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    writer.write(START + secret + body)
+    writer.write(request(json.dumps(update).encode()))
     line = await reader.readline()
     writer.close()
     return line
@@ -77,6 +65,22 @@ async def test_what_is_never_ended_is_closed(address: Path, redis: Redis, half: 
         writer.close()
     assert await push(address, {"update_id": 8}) == b"HTTP/1.1 200 OK\r\n"
     assert await redis.exists(redis_keys.received_update(7)) == 0
+
+
+@pytest.mark.parametrize("case", list(REFUSED))
+async def test_what_is_refused_is_closed_quietly_and_not_kept(
+    address: Path, redis: Redis, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_unix_connection(address, limit=1 << 22)
+    with suppress(ConnectionError):  # it may be closed before all is written
+        writer.write(REFUSED[case]())
+        await writer.drain()
+        first = (await reader.read()).partition(b"\r\n")[0]
+        assert first == b"" or 400 <= int(first.split()[1]) < 500, first
+    writer.close()
+    assert await push(address, {"update_id": 8}) == b"HTTP/1.1 200 OK\r\n"
+    assert await redis.xlen(redis_keys.INBOX) == 1
+    assert [record.message for record in caplog.records if record.exc_info or record.levelno > logging.INFO] == []
 
 
 @pytest.mark.parametrize("half", list(HALVES))

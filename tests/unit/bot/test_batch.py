@@ -12,7 +12,9 @@ from teremok import MockBot, MockMessageDocument, MockMessageText, MockUser
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.batch import Listing
 from app.bot.orders.intake import Order, Origin
+from app.bot.orders.photos import Photos
 from app.bot.orders.prompt_lists import FILE_MAX
+from app.bot.refusals import RefusedError
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation
@@ -50,17 +52,32 @@ class Summaries:
         return True
 
 
+class Files(Photos):
+    """Counts files; may find that there were too many."""
+
+    def __init__(self) -> None:
+        self.counted: list[int] = []
+        self.refuses = False
+
+    async def count(self, user_id: int) -> None:
+        self.counted.append(user_id)
+        if self.refuses:
+            raise RefusedError("rate-limited", seconds=30)
+
+
 class Stage:
     """A bot and one person."""
 
     def __init__(self) -> None:
         self.intake, self.people, self.summaries, self.bot = Intake(), People(), Summaries(), MockBot()
+        self.files = Files()
         self.bot.dp = make_dispatcher(
             Texts(),
             self.people,
             settings=BotSettings(telegram_token=TOKEN),
             intake=self.intake,
             summaries=self.summaries,
+            photos=self.files,
         )
 
     async def hears(self, message: Message | str, **kwargs: Any) -> str:
@@ -179,6 +196,16 @@ async def test_a_file_that_is_no_list_is_refused_kindly(
 ) -> None:
     assert answer in await stage.hears(stage.file(data, name, kind, caption="/batch"))
     assert stage.intake.batches == []
+
+
+async def test_a_file_counts_as_a_picture_does(stage: Stage) -> None:
+    await stage.hears("/batch a fox")
+    assert stage.files.counted == []
+    await stage.hears(stage.file(b"a fox", caption="/batch"))
+    assert stage.files.counted == [ANNA.id]
+    stage.files.refuses = True
+    assert "30 seconds" in await stage.hears(stage.file(b"a fox", caption="/batch"))
+    assert len(stage.intake.batches) == 2
 
 
 async def test_a_file_that_is_announced_as_too_large_is_not_even_fetched(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """From Telegram into the media store."""
 
+import asyncio
 import io
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from teremok import MockBot, MockMessageDocument, MockMessagePhoto, MockMessageT
 from app.bot.answers.keyboards import result_keyboard
 from app.bot.orders import downloads
 from app.bot.orders.normal_form import NormalPicture, normalise
+from app.bot.orders.normaliser import Spent
 from app.bot.orders.photos import BYTES_MAX, Photos, PictureFile, picture_in
 from app.bot.orders.room import Room
 from app.bot.refusals import RefusedError
@@ -48,12 +50,17 @@ class Requests(RequestStore):
 
 
 class Limiter(RateLimiter):
-    """Lets everything pass, or says how long to wait."""
+    """Lets everything pass, or so many files, or says how long to wait."""
 
     def __init__(self) -> None:
         self.wait = 0.0
+        self.most = 1000
+        self.counted = 0
 
     async def hit(self, user_id: int, requests: int = 1) -> float:
+        if self.counted >= self.most:
+            return 30.0
+        self.counted += not self.wait
         return self.wait
 
 
@@ -80,6 +87,8 @@ class Place:
         self.photos = Photos(
             self.bot, self.media, Requests(self.records), self.limiter, self._normalise, self.room, self._shown_in
         )
+        self.seconds = 0.9
+        self.at_once = self.most_at_once = 0
         self.failures: list[Exception] = []
         stream = self.bot.session.stream_content
 
@@ -91,8 +100,12 @@ class Place:
 
         self.bot.session.stream_content = stream_or_fail  # type: ignore[method-assign]  # to let downloads fail
 
-    @staticmethod
-    async def _normalise(data: bytes) -> NormalPicture:
+    async def _normalise(self, data: bytes, spent: Spent) -> NormalPicture:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        await spent(self.seconds)
         return normalise(data)
 
     async def _shown_in(self, chat_id: int, message_id: int) -> tuple[str, int] | None:
@@ -133,6 +146,28 @@ async def test_one_bad_picture_spoils_the_set(place: Place) -> None:
     place.bot.add_file("two", b"<html>")
     with pytest.raises(RefusedError, match="photo-not-a-picture"):
         await place.photos.take_in_all([file("one"), file("two")])
+
+
+async def test_pictures_of_one_person_are_decoded_one_at_a_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    for number in range(5):
+        place.bot.add_file(str(number), jpeg())
+    await place.photos.take_in_all([file(str(number)) for number in range(5)])
+    assert place.most_at_once == 1
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(0.2, 1), (3.7, 4), (15.0, 10)])
+async def test_a_picture_counts_once_and_once_more_for_each_second_of_the_decoder(
+    place: Place, seconds: float, counted: int
+) -> None:
+    place.bot.add_file("f", jpeg())
+    place.seconds, place.limiter.most = seconds, 10
+    assert await place.photos.take_in(file())
+    assert place.limiter.counted == counted
+    if counted == place.limiter.most:
+        assert await place.refusal(file()) == "rate-limited"
 
 
 async def test_nothing_is_taken_in_where_there_is_no_room(place: Place) -> None:
