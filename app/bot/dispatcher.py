@@ -13,6 +13,7 @@ from app.bot.handlers import (
     create,
     edit,
     history,
+    leave,
     membership,
     photo,
     results,
@@ -53,6 +54,7 @@ def make_dispatcher(
         observer.filter(is_private)
     private.include_routers(
         photo.make_album_router(),
+        leave.make_router(),
         admin.make_router(),
         start.make_router(),
         cancel.make_router(),

@@ -12,6 +12,7 @@ from app.bot.orders.downloads import TooLargeError, UnavailableError, download
 from app.bot.orders.intake import Intake, Order, Origin
 from app.bot.orders.photos import Photos
 from app.bot.orders.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
+from app.bot.orders.questions import ask, enter, leave
 from app.bot.people.preferences import Preferences
 from app.bot.refusals import RefusedError
 from app.bot.texts import Voice
@@ -40,11 +41,11 @@ async def handle_batch(
     source = message if message.document or command.args else message.reply_to_message
     text = await _text_of(bot, photos, source, command.args if source is message else None) if source else None
     if text is None:
-        await state.set_state(Listing.prompts)
-        await message.answer(voice("batch-usage", limit=LIST_MAX))
+        await enter(state, Listing.prompts, message.date)
+        await ask(bot, state, voice, voice("batch-usage", limit=LIST_MAX))
         return
     if await _take(text, message, event_update, voice, intake, summaries, preferences):
-        await state.clear()
+        await leave(bot, state)
 
 
 async def handle_list(
@@ -61,7 +62,7 @@ async def handle_list(
     """Take the list that was asked for."""
     text = await _text_of(bot, photos, message)
     if await _take(text or "", message, event_update, voice, intake, summaries, preferences):
-        await state.clear()
+        await leave(bot, state)
 
 
 async def handle_text_file(message: Message, voice: Voice) -> None:

@@ -10,18 +10,19 @@ from app.bot.answers.eta import Forecast
 from app.bot.answers.keyboards import CancelAllButton, CancelButton
 from app.bot.handlers.status import list_requests
 from app.bot.orders.cancellation import Cancellation, Cancelled
+from app.bot.orders.questions import leave
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.requests import RequestStore
 
 
 async def handle_cancel(
-    message: Message, state: FSMContext, voice: Voice, requests: RequestStore, forecast: Forecast
+    message: Message, bot: Bot, state: FSMContext, voice: Voice, requests: RequestStore, forecast: Forecast
 ) -> None:
     """Leave the dialogue that the person is in, and offer what is queued or being drawn."""
     in_dialogue = await state.get_state() is not None
     if in_dialogue:
-        await state.clear()
+        await leave(bot, state)
         await message.answer(voice("cancel-left"))
     text, keyboard = await list_requests(message.chat.id, voice, requests, forecast, title="cancel-offer")
     if keyboard:

@@ -1,12 +1,15 @@
 """Text -> picture."""
 
-from aiogram import Router
-from aiogram.types import Message, Update
+from aiogram import Bot, F, Router
+from aiogram.fsm.context import FSMContext
+from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_words, is_command
 from app.bot.orders.intake import Intake, Order, Origin
 from app.bot.orders.prompts import clean_prompt
+from app.bot.orders.questions import Meant, WordsButton, asks_about_words, leave
 from app.bot.people.preferences import Preferences
+from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.operations import Operation
 
@@ -17,6 +20,23 @@ async def handle_create(
     """Take an order for a picture of what the message describes, or say kindly why not."""
     order = Order(Operation.CREATE, clean_prompt(message.text or ""), parameters=preferences.parameters())
     await intake(order, Origin.of(event_update, message), voice)
+
+
+async def handle_words_for_new(
+    callback: CallbackQuery,
+    words: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    intake: Intake,
+    preferences: Preferences,
+) -> None:
+    """Words that came in a dialogue are meant for a picture of their own."""
+    await quietly(bot, callback.answer())
+    order = Order(Operation.CREATE, clean_prompt(words.text or ""), parameters=preferences.parameters())
+    if await intake(order, Origin.of(event_update, words, callback.from_user.id), voice):
+        await leave(bot, state)
 
 
 async def handle_unknown_command(message: Message, voice: Voice) -> None:
@@ -35,4 +55,5 @@ def make_router() -> Router:
     router.message.register(handle_unknown_command, is_command)
     router.message.register(handle_create, brings_words)
     router.message.register(handle_anything_else)
+    router.callback_query.register(handle_words_for_new, WordsButton.filter(F.meant == Meant.NEW), asks_about_words)
     return router

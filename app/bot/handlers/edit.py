@@ -1,32 +1,35 @@
 """Picture + instruction -> picture."""
 
+from datetime import UTC, datetime
+
 from aiogram import Bot, F, Router
 from aiogram.filters import Command, CommandObject, StateFilter
 from aiogram.fsm.context import FSMContext
-from aiogram.types import CallbackQuery, InaccessibleMessage, Message, Update
+from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_captioned_picture, brings_picture, brings_words, replies_to_picture
 from app.bot.orders.dialogues import PHOTO_TTL, Editing, Showing
 from app.bot.orders.intake import Intake, Order, Origin
 from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
-from app.bot.orders.photos import Photos, PictureFile
+from app.bot.orders.photos import Photos, PictureFile, picture_in
 from app.bot.orders.prompts import clean_prompt
-from app.bot.orders.questions import leave
+from app.bot.orders.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.refusals import RefusedError
+from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.operations import Operation
 
 
-async def start_edit(picture: str, message: Message | InaccessibleMessage, state: FSMContext, voice: Voice) -> None:
-    """Ask what to change in a picture (a media key), in the chat of a message."""
-    await state.set_data({"picture": picture})
-    await state.set_state(Editing.instruction)
-    await message.answer(voice("edit-instruction"))
+async def start_edit(picture: str, about: int, at: datetime, bot: Bot, state: FSMContext, voice: Voice) -> None:
+    """Ask what to change in a picture (a media key), in reply to the message that shows it."""
+    await enter(state, Editing.instruction, at, picture=picture)
+    await ask(bot, state, voice, voice("edit-instruction"), about)
 
 
 async def handle_edit_start(
     message: Message,
     command: CommandObject,
+    bot: Bot,
     event_update: Update,
     state: FSMContext,
     voice: Voice,
@@ -37,13 +40,13 @@ async def handle_edit_start(
     prompt = clean_prompt(command.args) if command.args else None
     picture = await photos.of(message, message.reply_to_message)
     if picture is None:
-        await state.set_data({"instruction": prompt} if prompt else {})
-        await state.set_state(Editing.picture)
-        await message.answer(voice("edit-photo"))
+        await enter(state, Editing.picture, message.date, **({"instruction": prompt} if prompt else {}))
+        await ask(bot, state, voice, voice("edit-photo"))
     elif prompt is None:
-        await start_edit(picture, message, state, voice)
+        shown = message if picture_in(message) else message.reply_to_message or message
+        await start_edit(picture, shown.message_id, message.date, bot, state, voice)
     else:
-        await _edit(picture, prompt, Origin.of(event_update, message), state, voice, intake)
+        await _edit(picture, prompt, Origin.of(event_update, message), bot, state, voice, intake)
 
 
 async def handle_edit_button(
@@ -53,11 +56,11 @@ async def handle_edit_button(
     photo = await pressed_photo(callback, bot)
     if picture := await photos.of(photo):
         await put_away(callback, bot, state)
-        await start_edit(picture, photo, state, voice)
+        await start_edit(picture, photo.message_id, datetime.now(UTC), bot, state, voice)
 
 
 async def handle_edit_picture(
-    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
 ) -> None:
     """A photo with a caption, or the one that was asked for."""
     prompt = clean_prompt(message.caption) if message.caption else (await state.get_data()).get("instruction")
@@ -65,18 +68,18 @@ async def handle_edit_picture(
     if picture is None:
         return
     if prompt is None:
-        await start_edit(picture, message, state, voice)
+        await start_edit(picture, message.message_id, message.date, bot, state, voice)
     else:
-        await _edit(picture, prompt, Origin.of(event_update, message), state, voice, intake)
+        await _edit(picture, prompt, Origin.of(event_update, message), bot, state, voice, intake)
 
 
 async def handle_edit_reply(
-    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
 ) -> None:
     """Words in reply to a picture, whoever sent it."""
     prompt = clean_prompt(message.text or "")
     if picture := await photos.of(message.reply_to_message):
-        await _edit(picture, prompt, Origin.of(event_update, message), state, voice, intake)
+        await _edit(picture, prompt, Origin.of(event_update, message), bot, state, voice, intake)
 
 
 async def handle_words_after_photo(
@@ -95,20 +98,45 @@ async def follows_photo(message: Message, state: FSMContext) -> bool:
 
 
 async def handle_edit_instruction(
-    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake
 ) -> None:
     """The instruction that was asked for."""
+    picture = await _picture(bot, state)
+    prompt = clean_prompt(message.text or "")
+    if not await asked_about_words(message, bot, state, voice, Operation.EDIT):
+        await _edit(picture, prompt, Origin.of(event_update, message), bot, state, voice, intake)
+
+
+async def handle_words_for_edit(
+    callback: CallbackQuery,
+    words: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    intake: Intake,
+) -> None:
+    """Words of which it was asked are the instruction."""
+    await quietly(bot, callback.answer())
+    picture, origin = await _picture(bot, state), Origin.of(event_update, words, callback.from_user.id)
+    await _edit(picture, clean_prompt(words.text or ""), origin, bot, state, voice, intake)
+
+
+async def _picture(bot: Bot, state: FSMContext) -> str:
+    """Return the picture that is to be changed."""
     picture = (await state.get_data()).get("picture")
     if picture is None:
-        await state.clear()
+        await leave(bot, state)
         raise RefusedError("photo-gone")
-    await _edit(picture, clean_prompt(message.text or ""), Origin.of(event_update, message), state, voice, intake)
+    return str(picture)
 
 
-async def _edit(picture: str, prompt: str, origin: Origin, state: FSMContext, voice: Voice, intake: Intake) -> None:
+async def _edit(
+    picture: str, prompt: str, origin: Origin, bot: Bot, state: FSMContext, voice: Voice, intake: Intake
+) -> None:
     """Place the order; the dialogue goes on if it is refused, so that the words can be sent again."""
     if await intake(Order(Operation.EDIT, prompt, (picture,)), origin, voice):
-        await state.clear()
+        await leave(bot, state)
 
 
 def make_router() -> Router:
@@ -120,5 +148,11 @@ def make_router() -> Router:
     router.message.register(handle_edit_reply, brings_words, replies_to_picture)
     router.message.register(handle_words_after_photo, StateFilter(Showing.menu), brings_words, follows_photo)
     router.message.register(handle_edit_instruction, StateFilter(Editing.instruction), brings_words)
+    router.callback_query.register(
+        handle_words_for_edit,
+        StateFilter(Editing.instruction),
+        WordsButton.filter(F.meant == Meant.DIALOGUE),
+        asks_about_words,
+    )
     router.callback_query.register(handle_edit_button, PhotoButton.filter(F.deed == Deed.EDIT))
     return router

@@ -69,9 +69,9 @@ async def handle_new_button(callback: CallbackQuery, bot: Bot, state: FSMContext
     await put_away(callback, bot, state)
 
 
-async def handle_text_for_photo(message: Message, voice: Voice) -> None:
+async def handle_text_for_photo(_: Message, bot: Bot, state: FSMContext, voice: Voice) -> None:
     """Words came where a dialogue waits for a picture."""
-    await message.answer(voice("photo-please"))
+    await ask(bot, state, voice, voice("photo-please"))
 
 
 async def handle_unknown_caption(message: Message, voice: Voice) -> None:

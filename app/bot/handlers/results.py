@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from app.bot.handlers.edit import start_edit
 from app.bot.handlers.retoucher import retouch
 from app.bot.handlers.upscale import upscale
 from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photos import Photos
+from app.bot.orders.photos import Photos, picture_in
 from app.bot.refusals import RefusedError
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
@@ -72,7 +73,10 @@ async def handle_result_button(
         case Verb.UPSCALE:
             await upscale(key, origin, voice, intake)
         case Verb.EDIT:
-            await start_edit(key, query.message, state, voice)
+            album = (await conversations.load(record.request.id)).album
+            is_below = not (isinstance(query.message, Message) and picture_in(query.message))
+            about = album[number] if is_below and number < len(album) else message_id
+            await start_edit(key, about, datetime.now(UTC), bot, state, voice)
         case Verb.RETOUCH:
             await retouch(key, origin, voice, intake)
         case Verb.FILE:

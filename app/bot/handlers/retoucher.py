@@ -10,6 +10,7 @@ from app.bot.orders.dialogues import Retouching
 from app.bot.orders.intake import Intake, Order, Origin
 from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
 from app.bot.orders.photos import Photos
+from app.bot.orders.questions import ask, enter, leave
 from app.bot.texts import Voice
 from app.core.operations import Operation
 
@@ -20,24 +21,23 @@ async def retouch(picture: str, origin: Origin, voice: Voice, intake: Intake) ->
 
 
 async def handle_retoucher_start(
-    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
 ) -> None:
     """``/retouch``, alone, under a photo, or in reply to a picture."""
-    await state.clear()
     if picture := await photos.of(message, message.reply_to_message):
         await retouch(picture, Origin.of(event_update, message), voice, intake)
     else:
-        await state.set_state(Retouching.picture)
-        await message.answer(voice("retouch-photo"))
+        await enter(state, Retouching.picture, message.date)
+        await ask(bot, state, voice, voice("retouch-photo"))
 
 
 async def handle_retoucher_picture(
-    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
 ) -> None:
     """The portrait that was asked for."""
     picture = await photos.of(message)
     if picture and await retouch(picture, Origin.of(event_update, message), voice, intake):
-        await state.clear()
+        await leave(bot, state)
 
 
 async def handle_retoucher_button(

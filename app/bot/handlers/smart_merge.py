@@ -1,6 +1,7 @@
 """Several pictures + instruction -> one picture."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from aiogram import Bot, F, Router
 from aiogram.filters import Command, StateFilter
@@ -13,8 +14,10 @@ from app.bot.orders.intake import Intake, Order, Origin
 from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
 from app.bot.orders.photos import Photos, PictureFile, picture_in
 from app.bot.orders.prompts import clean_prompt
+from app.bot.orders.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.receiving.albums import album_of
 from app.bot.refusals import RefusedError
+from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.operations import MERGE_INPUTS_MAX, MERGE_INPUTS_MIN, Operation
 
@@ -22,12 +25,14 @@ Pictures = dict[str, str]
 """Media keys by the ids of the messages that brought them, which are in the order of sending."""
 
 
-async def handle_smart_merge_start(message: Message, state: FSMContext, voice: Voice, photos: Photos) -> None:
+async def handle_smart_merge_start(
+    message: Message, bot: Bot, state: FSMContext, voice: Voice, photos: Photos
+) -> None:
     """``/merge``, alone, under a photo, or in reply to a picture."""
     picture = await photos.of(message, message.reply_to_message)
     pictures = {str(message.message_id): picture} if picture else {}
-    await _keep(pictures, state)
-    await _tell(pictures, message, voice)
+    await enter(state, Merging.pictures, message.date, pictures=pictures)
+    await _tell(pictures, message, bot, state, voice)
 
 
 async def handle_smart_merge_button(
@@ -36,10 +41,9 @@ async def handle_smart_merge_button(
     """The menu's button under a photo."""
     photo = await pressed_photo(callback, bot)
     shown = await _shown_with(photo, state)
-    pictures = await _add({**shown, photo.message_id: _picture_in(photo)}, state, photos)
+    pictures = await _add({**shown, photo.message_id: _picture_in(photo)}, datetime.now(UTC), state, photos)
     await put_away(callback, bot, state)
-    await _keep(pictures, state)
-    await _tell(pictures, photo, voice)
+    await _tell(pictures, photo, bot, state, voice)
 
 
 async def _shown_with(photo: Message, state: FSMContext) -> dict[int, PictureFile]:
@@ -50,15 +54,15 @@ async def _shown_with(photo: Message, state: FSMContext) -> dict[int, PictureFil
 
 
 async def handle_merge_pictures(
-    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
 ) -> None:
     """An album, or one more picture; with a caption it says all that is needed."""
     messages = album_of(event_update) or [message]
     prompt = _instruction_in(messages)
-    pictures = await _add({each.message_id: _picture_in(each) for each in messages}, state, photos)
+    pictures = await _add({each.message_id: _picture_in(each) for each in messages}, message.date, state, photos)
     enough = len(pictures) >= MERGE_INPUTS_MIN
-    if not (prompt and enough and await _merge(prompt, Origin.of(event_update, message), state, voice, intake)):
-        await _tell(pictures, message, voice)
+    if not (prompt and enough and await _merge(prompt, Origin.of(event_update, message), bot, state, voice, intake)):
+        await _tell(pictures, message, bot, state, voice)
 
 
 async def handle_album_for_one(message: Message) -> None:
@@ -67,12 +71,29 @@ async def handle_album_for_one(message: Message) -> None:
 
 
 async def handle_merge_instruction(
-    message: Message, event_update: Update, state: FSMContext, voice: Voice, intake: Intake
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake
 ) -> None:
     """The words that end the dialogue."""
     if len(await _pictures(state)) < MERGE_INPUTS_MIN:
         raise RefusedError("merge-too-few")
-    await _merge(clean_prompt(message.text or ""), Origin.of(event_update, message), state, voice, intake)
+    prompt = clean_prompt(message.text or "")
+    if not await asked_about_words(message, bot, state, voice, Operation.MERGE):
+        await _merge(prompt, Origin.of(event_update, message), bot, state, voice, intake)
+
+
+async def handle_words_for_merge(
+    callback: CallbackQuery,
+    words: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    intake: Intake,
+) -> None:
+    """Words of which it was asked are the instruction."""
+    await quietly(bot, callback.answer())
+    origin = Origin.of(event_update, words, callback.from_user.id)
+    await _merge(clean_prompt(words.text or ""), origin, bot, state, voice, intake)
 
 
 async def _pictures(state: FSMContext) -> Pictures:
@@ -82,7 +103,7 @@ async def _pictures(state: FSMContext) -> Pictures:
     return pictures
 
 
-async def _add(files: Mapping[int, PictureFile], state: FSMContext, photos: Photos) -> Pictures:
+async def _add(files: Mapping[int, PictureFile], at: datetime, state: FSMContext, photos: Photos) -> Pictures:
     """Take in what messages (by id) bring, and return all that has been collected now."""
     before = await _pictures(state)
     ids = [str(message_id) for message_id in files]
@@ -90,7 +111,7 @@ async def _add(files: Mapping[int, PictureFile], state: FSMContext, photos: Phot
         raise RefusedError("merge-too-many", most=MERGE_INPUTS_MAX, count=count)
     keys = await photos.take_in_all(files.values())
     pictures = {**before, **dict(zip(ids, keys, strict=True))}
-    await _keep(pictures, state)
+    await enter(state, Merging.pictures, at, pictures=pictures)
     return pictures
 
 
@@ -107,27 +128,23 @@ def _picture_in(message: Message) -> PictureFile:
     return picture
 
 
-async def _keep(pictures: Pictures, state: FSMContext) -> None:
-    await state.set_data({"pictures": pictures})
-    await state.set_state(Merging.pictures)
-
-
-async def _tell(pictures: Pictures, message: Message, voice: Voice) -> None:
+async def _tell(pictures: Pictures, message: Message, bot: Bot, state: FSMContext, voice: Voice) -> None:
     if not pictures:
-        await message.answer(voice("merge-photos", most=MERGE_INPUTS_MAX))
+        text = voice("merge-photos", most=MERGE_INPUTS_MAX)
     elif len(pictures) < MERGE_INPUTS_MIN:
-        await message.answer(voice("merge-more"))
+        text = voice("merge-more")
     else:
-        await message.answer(voice("merge-instruction", count=len(pictures), most=MERGE_INPUTS_MAX))
+        text = voice("merge-instruction", count=len(pictures), most=MERGE_INPUTS_MAX)
+    await ask(bot, state, voice, text, message.message_id)
 
 
-async def _merge(prompt: str, origin: Origin, state: FSMContext, voice: Voice, intake: Intake) -> bool:
+async def _merge(prompt: str, origin: Origin, bot: Bot, state: FSMContext, voice: Voice, intake: Intake) -> bool:
     """Order what has been collected; the dialogue goes on if it is refused, so that the words can be sent again."""
     pictures = await _pictures(state)
     inputs = tuple(pictures[message_id] for message_id in sorted(pictures, key=int))
     taken = await intake(Order(Operation.MERGE, prompt, inputs), origin, voice)
     if taken:
-        await state.clear()
+        await leave(bot, state)
     return taken
 
 
@@ -140,5 +157,11 @@ def make_router() -> Router:
     router.message.register(handle_smart_merge_start, Command("merge"))
     router.message.register(handle_merge_pictures, StateFilter(Merging.pictures), brings_picture)
     router.message.register(handle_merge_instruction, StateFilter(Merging.pictures), brings_words)
+    router.callback_query.register(
+        handle_words_for_merge,
+        StateFilter(Merging.pictures),
+        WordsButton.filter(F.meant == Meant.DIALOGUE),
+        asks_about_words,
+    )
     router.callback_query.register(handle_smart_merge_button, PhotoButton.filter(F.deed == Deed.MERGE))
     return router

@@ -4,21 +4,65 @@ A dialogue's data hold ``question``, the message that asks, and ``began``, when 
 """
 
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from aiogram import Bot
 from aiogram.filters.callback_data import CallbackData
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State
 from aiogram.methods import DeleteMessage, SendMessage
-from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, ReplyParameters
+from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, ReplyParameters
 
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
+from app.core.operations import Operation
+
+ASK_AFTER: Final = 60
+"""Seconds after which words are no longer surely meant for the dialogue."""
 
 
 class LeaveButton(CallbackData, prefix="q"):
     """Leave the dialogue under whose question the button stands."""
+
+
+class Meant(StrEnum):
+    """What words are meant for."""
+
+    DIALOGUE = "dialogue"
+    NEW = "new"
+
+
+class WordsButton(CallbackData, prefix="w"):
+    """Say what the words are meant for to which the question replies."""
+
+    meant: Meant
+
+
+async def asks_about_words(callback: CallbackQuery, state: FSMContext) -> dict[str, Message] | bool:
+    """Whether a button stands under the question about some ``words`` that is open just now."""
+    question = callback.message
+    words = question.reply_to_message if isinstance(question, Message) else None
+    if question is None or words is None or not words.text or not await is_asked(state, question.message_id):
+        return False
+    is_theirs = words.from_user is not None and words.from_user.id == callback.from_user.id
+    return {"words": words} if is_theirs else False
+
+
+async def asked_about_words(
+    message: Message, bot: Bot, state: FSMContext, voice: Voice, operation: Operation
+) -> bool:
+    """Ask what words are meant for if the dialogue began, or last got on, long before them; return whether it did."""
+    if message.date.timestamp() - (await state.get_data()).get("began", 0) <= ASK_AFTER:
+        return False
+    meant = {Meant.DIALOGUE: voice(f"words-{operation}"), Meant.NEW: voice("words-new")}
+    row = [
+        InlineKeyboardButton(text=text, callback_data=WordsButton(meant=each).pack()) for each, text in meant.items()
+    ]
+    await ask(
+        bot, state, voice, voice("words-question"), message.message_id, InlineKeyboardMarkup(inline_keyboard=[row])
+    )
+    return True
 
 
 async def enter(state: FSMContext, mode: State, at: datetime, **data: Any) -> None:

@@ -71,6 +71,21 @@ def test_edit_leads_to_an_edited_picture(scene: Scene) -> None:
     person.waits_for_pictures(2)
 
 
+def test_a_question_shows_its_picture_and_start_leaves_it(scene: Scene) -> None:
+    person = scene.person("ru")
+    drawn(scene, person)
+    shown = person.waits_for_message("photo")
+    person.press(shown, "✏️ Изменить")
+    question = person.waits_for_message_with("Что изменить?")
+    assert question["reply_to"] == shown["message_id"]
+    person.say("/start")
+    person.waits_for_text("Привет!")
+    assert "Что изменить?" not in "".join(person.texts())
+    person.say(f"a hare {person.id}")
+    request_id = scene.worker.waits_for_request(person)
+    assert '"operation": "create"' in str(scene.queue.client.hget(redis_keys.request(request_id), "request"))
+
+
 def test_the_file_is_what_was_drawn_to_the_last_byte(scene: Scene) -> None:
     person, original = scene.person(), picture(640, 480)
     drawn(scene, person, original)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.bot.answers.conversations import ENDED
+from app.bot.answers.conversations import ENDED, Conversation
 from app.bot.answers.eta import Outlook
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestState
@@ -63,6 +63,9 @@ class Ledger:
 
     ended: set[str] = field(default_factory=set)
     files: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    async def load(self, name: str) -> Conversation:
+        return Conversation()
 
     async def claim(self, name: str, sender: str) -> int:
         return ENDED if name in self.ended else 1

@@ -28,6 +28,11 @@ photo-one-please = One photo at a time for this one, please.
 edit-photo = Send me the picture that you want to change.
 edit-instruction = What should I change? Tell me in a sentence, for example “make it winter”.
 
+words-question = Are these words for your picture, or for something new?
+words-edit = Edit the picture
+words-merge = Merge the photos
+words-new = Draw it new
+
 merge-photos = Send me 2 to { $most } photos, together or one by one. Then tell me how to put them together.
 merge-more = I have one photo. Send me at least one more.
 merge-instruction = I have { $count ->
