@@ -5,6 +5,9 @@ import logging
 import random
 import time
 
+from redis.exceptions import RedisError
+
+from app.core.redis_clients import passes
 from app.core.sd_notify import notify
 
 _REMIND_AFTER = 60.0
@@ -29,14 +32,19 @@ class Outage:
         now = time.monotonic()
         if self._since is None or now - self._told >= _REMIND_AFTER:
             self._told = now
-            reason = (str(error).splitlines() or [""])[0]
-            for_seconds = f" for {now - self._since:.0f} s" if self._since is not None else ""
-            logger.warning("waiting for %s%s: %s: %s", self._service, for_seconds, type(error).__name__, reason)
+            self._tell(error, f" for {now - self._since:.0f} s" if self._since is not None else "")
             notify(f"STATUS=Waiting for {self._service}")
         self._since = self._since or now
         # Jitter, so that many waiters do not come back in step.
         await asyncio.sleep(max(at_least, self._delay * random.uniform(0.8, 1.2)))  # noqa: S311 - not a secret
         self._delay = min(self._most, self._delay * 2)
+
+    def _tell(self, error: Exception, for_seconds: str) -> None:
+        if isinstance(error, RedisError) and not passes(error):
+            logger.error("%s%s: a bug, tried again all the same", self._service, for_seconds, exc_info=error)
+            return
+        reason = (str(error).splitlines() or [""])[0]
+        logger.warning("waiting for %s%s: %s: %s", self._service, for_seconds, type(error).__name__, reason)
 
     def over(self) -> None:
         """Note that an attempt succeeded."""

@@ -9,6 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from app.core import redis_keys
+from app.core.redis_clients import write
 
 
 class Counter(StrEnum):
@@ -27,7 +28,7 @@ async def count(redis: Redis, counter: Counter) -> None:
     Raises:
         RedisError: there was no answer.
     """
-    await redis.hincrby(redis_keys.COUNTERS, counter, 1)
+    await write(redis, "HINCRBY", redis_keys.COUNTERS, counter, 1)
 
 
 async def read(redis: Redis) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from app.core.lua_scripts import load
 from app.core.settings import CoreSettings
 
 T = TypeVar("T")
@@ -81,6 +82,15 @@ def passes(error: Exception) -> bool:
     Anything else that Redis answers (a script that breaks, a wrong type) is a bug: repeating it helps nobody.
     """
     return isinstance(error, _PASSING) or (isinstance(error, ResponseError) and str(error).startswith(_PASSING_CODES))
+
+
+async def write(redis: AsyncRedis, command: str, key: str, *words: str | int | float, ttl: int | None = None) -> Any:
+    """Run one command that writes, also while Redis' memory is full: one without which nothing that was taken ends.
+
+    ``ttl``: seconds that its key then stands.
+    """
+    run = redis.register_script(load(__file__, "write"))
+    return await run(keys=[key], args=["" if ttl is None else ttl, command, *words])
 
 
 def check_cancelled() -> None:

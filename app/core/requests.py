@@ -26,6 +26,7 @@ from app.core.epoch import NO_EPOCH, Epoch
 from app.core.errors import FailureReason, ImagebotError
 from app.core.events import EventType
 from app.core.operations import Operation
+from app.core.redis_clients import write
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ class RequestStore:
     async def own_fal_request(self, fal_request_id: str, request_id: str) -> bool:
         """Note which request of ours one of fal's belongs to; return False if it belongs to another."""
         key = redis_keys.fal_request(fal_request_id)
-        await self._redis.set(key, request_id, nx=True, ex=FAL_REQUEST_TTL)
+        await write(self._redis, "SET", key, request_id, "NX", "EX", FAL_REQUEST_TTL)
         return bool(await self._redis.get(key) == request_id)
 
     async def undo_submit(self, request_id: str, lease: Lease, submits: int) -> bool:

@@ -24,7 +24,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException, TimerDeathPenalty
 from rq.worker import BaseWorker, WorkerStatus
 
-from app.core.redis_clients import REDIS_AWAY
+from app.core.redis_clients import REDIS_AWAY, passes
 from app.worker.executions import Ending, Running
 from app.worker.put_back import CRASHES_FIELD
 
@@ -234,7 +234,7 @@ class Bookkeeper(BaseWorker):
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
         """Go on listening, whatever happens; RQ's own handler ends the thread for most errors."""
+        if not passes(exc):
+            log.warning("a command could not be handled: %r", exc)
         if isinstance(exc, REDIS_AWAY):
             time.sleep(1)  # redis-py then connects and subscribes again
-        else:
-            log.warning("a command could not be handled: %r", exc)

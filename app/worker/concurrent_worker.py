@@ -20,15 +20,16 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import OutOfMemoryError
 from rq.executions import Execution
-from rq.job import Job
+from rq.job import Job, Retry
 from rq.timeouts import JobTimeoutException
 from rq.utils import now
 from rq.worker import WorkerStatus
 
 from app.core import sd_notify
 from app.core.epoch import NO_EPOCH, Epoch
-from app.core.redis_clients import REDIS_AWAY, check_cancelled, stay, until_answered
+from app.core.redis_clients import REDIS_AWAY, check_cancelled, passes, stay, until_answered
 from app.core.requests import LeaseLostError
 from app.worker import executions
 from app.worker.bookkeeping import Bookkeeper, DeadlyJobError, ForbiddenFunctionError
@@ -223,10 +224,10 @@ class ConcurrentWorker(Bookkeeper):
             try:
                 async with asyncio.timeout(BEAT_LATE / 2):
                     await self._beat()
-            except (*REDIS_AWAY, TimeoutError):
+            except Exception as error:
                 self._leases.begin_watch_anew()
-            except Exception:
-                log.exception("a beat failed")
+                if not isinstance(error, TimeoutError) and not passes(error):
+                    log.exception("a beat failed")
             check_cancelled()
             await asyncio.sleep(self._beat_every)
 
@@ -260,10 +261,10 @@ class ConcurrentWorker(Bookkeeper):
                 await self._rq(partial(self.tell, state, everything=everything))
                 if everything:
                     everything_at = time.monotonic() + RQ_BEAT
-            except REDIS_AWAY:
+            except Exception as error:
                 everything_at = 0.0
-            except Exception:
-                log.exception("RQ's records could not be kept")
+                if not passes(error):
+                    log.exception("RQ's records could not be kept")
             await asyncio.sleep(self._beat_every)
 
     async def _rq(self, call: Callable[[], None]) -> None:
@@ -364,10 +365,11 @@ class ConcurrentWorker(Bookkeeper):
 
     async def _run(self, running: Running) -> None:
         """Run one job and let RQ record the outcome; a job that is handed back or lost has none."""
-        job, failure = running.job, None
+        job, failure, ends = running.job, None, True
         executions.current.set(running)
         try:
             value = await self._call(running)
+            ends = not isinstance(value, Retry)
             finish = partial(self.record_success, running, value)
         except asyncio.CancelledError:
             if running.ending is not Ending.STOP:
@@ -386,11 +388,12 @@ class ConcurrentWorker(Bookkeeper):
             failure = error
             if isinstance(error, self._final):
                 job.retries_left = None
+            ends = not job.should_retry
             finish = partial(self.record_failure, running, sys.exc_info())
         running.ending = Ending.RECORDING  # neither a stop nor a drain may cut it short
         stay()
         with contextlib.suppress(LeaseLostError):
-            await self._until_redis_answers(partial(self._record, running, failure, finish))
+            await self._until_redis_answers(partial(self._record, running, failure, finish, ends=ends))
 
     async def _call(self, running: Running) -> Any:
         job, function = running.job, self.function_of(running)
@@ -410,8 +413,10 @@ class ConcurrentWorker(Bookkeeper):
         if not isinstance(exc_info[1], self._final):
             super().handle_exception(job, *exc_info)
 
-    async def _record(self, running: Running, failure: Exception | None, finish: Callable[[], None]) -> None:
-        """Let RQ record an outcome, if the job is still ours."""
+    async def _record(
+        self, running: Running, failure: Exception | None, finish: Callable[[], None], *, ends: bool
+    ) -> None:
+        """Let RQ record an outcome, if the job is still ours; where Redis has no room, drop a job that ``ends``."""
         if await self._leases.renew([running.claim]):
             log.warning("job %s ended after its lease was lost: its outcome is not recorded", running.job.id)
             return
@@ -422,4 +427,10 @@ class ConcurrentWorker(Bookkeeper):
                 raise
             except Exception:
                 log.exception("job %s: its failure could not be told", running.job.id)
-        await self._rq(finish)
+        try:
+            await self._rq(finish)
+        except OutOfMemoryError:
+            if not ends:
+                raise
+            await self._leases.drop(running.claim)
+            log.warning("job %s has ended; Redis has no room for RQ's record of that", running.job.id)

@@ -14,6 +14,7 @@ from rq.queue import Queue
 
 from app.core import redis_keys
 from app.core.errors import ImagebotError
+from app.core.redis_clients import write
 from app.core.requests import Lease
 from app.worker.leases import EXECUTION_TTL, Claim
 from app.worker.put_back import AT_WORK_FIELD
@@ -73,10 +74,8 @@ class Running:
     async def set_at_work(self, redis: Redis, at_work: bool) -> None:
         """Note whether the job does what its worker may die of; while it only waits it is not to blame."""
         if at_work != self.at_work:
-            async with redis.pipeline() as pipeline:
-                pipeline.hset(self.execution.key, AT_WORK_FIELD, int(at_work))
-                pipeline.expire(self.execution.key, EXECUTION_TTL)  # even if another worker has taken the job over
-                await pipeline.execute()
+            # With a time to live even if another worker has taken the job over.
+            await write(redis, "HSET", self.execution.key, AT_WORK_FIELD, int(at_work), ttl=EXECUTION_TTL)
             self.at_work = at_work
 
     def cancel(self, ending: Ending) -> None:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from app.core import redis_keys
 from app.core.polling_config import PollingConfig, RunTimes, aware_intervals, plain_intervals
-from app.core.redis_clients import until_answered
+from app.core.redis_clients import until_answered, write
 from app.core.requests import FalRequest
 from app.worker.fal_shapes import INFERENCE_MAX
 
@@ -33,10 +33,8 @@ class LatencyLog:
         """Remember how long a request took: fal's own figure, or the time since it was accepted, if that is less."""
         took = max(0.0, min(_age(request), INFERENCE_MAX if inference_time is None else inference_time))
         key = redis_keys.latency(request.endpoint)
-        async with self._redis.pipeline() as pipeline:
-            pipeline.lpush(key, f"{took:.2f}")
-            pipeline.ltrim(key, 0, KEPT - 1)
-            await pipeline.execute()
+        await write(self._redis, "LPUSH", key, f"{took:.2f}")
+        await self._redis.ltrim(key, 0, KEPT - 1)
 
     async def waits(self, request: FalRequest, config: PollingConfig, random: Random) -> AsyncIterator[float]:
         """Yield the seconds to wait before each look at a request; wait as told before asking for the next."""

@@ -74,6 +74,7 @@ class Leases:
         self._claim = epoch.guard(redis, load(__file__, "claim"))
         self._renew = redis.register_script(load(__file__, "renew"))
         self._put_back = redis.register_script(PUT_BACK)
+        self._drop = redis.register_script(load(__file__, "drop_ended"))
 
     async def claim(self, slots: int, cap: int, low_share: int) -> tuple[str, list[Claim]]:
         """Take up to ``slots`` jobs, as long as no more than ``cap`` leases are held by all workers together.
@@ -134,6 +135,11 @@ class Leases:
             if own := {claim.composite: "" for claim in claims if claim.queue == queue}:
                 ids += await self._return(queue, "", own)
         return ids
+
+    async def drop(self, claim: Claim) -> None:
+        """Delete a job that has ended, and all that RQ knows of it: there is no room for its outcome."""
+        leases, running = redis_keys.leases(claim.queue), redis_keys.rq_running(claim.queue)
+        await self._drop(keys=[*RQ_KEYS, leases, running, self._executions], args=[claim.composite])
 
     async def reap(self) -> list[str]:
         """Look at all leases, and put back the jobs of workers that have stopped renewing theirs.

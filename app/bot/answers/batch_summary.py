@@ -12,6 +12,7 @@ from app.bot.answers.fence import ClaimLostError
 from app.bot.telegram import is_gone
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
+from app.core.redis_clients import write
 
 _COUNTED: Final = ("done", "failed", "cancelled")
 
@@ -31,11 +32,7 @@ class BatchSummaries:
 
         Returns False if another instance is just summing up: then ask again.
         """
-        key = redis_keys.batch_told(batch_id)
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.sadd(key, request_id)
-            pipeline.expire(key, TTL)
-            await pipeline.execute()
+        await write(self._redis, "SADD", redis_keys.batch_told(batch_id), request_id, ttl=TTL)
         return await self._sum_up(batch_id, self._sender)
 
     async def sum_up(self, batch_id: str) -> None:

@@ -90,10 +90,12 @@ class Delivery:
         try:
             if await self.handle(event):
                 await self.reader.acknowledge(event)
-        except (RedisError, obstore.exceptions.BaseError, OSError) as error:
-            logger.warning("request %s: %s waits: %s: %s", event.request_id, event.type, type(error).__name__, error)
-        except Exception:
-            logger.exception("request %s: %s could not be told, trying again", event.request_id, event.type)
+        except Exception as error:
+            if passes(error) or isinstance(error, (obstore.exceptions.BaseError, OSError)):
+                said = f"{type(error).__name__}: {error}"
+                logger.warning("request %s: %s waits: %s", event.request_id, event.type, said)
+            else:
+                logger.exception("request %s: %s could not be told, trying again", event.request_id, event.type)
         finally:
             self._in_hand.discard(event.entry_id)
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramRetryAfter
@@ -30,6 +30,7 @@ from app.bot.texts import Texts, Voice
 from app.core import redis_keys
 from app.core.lua_scripts import load
 from app.core.operations import Operation
+from app.core.redis_clients import write
 from app.core.requests import ImageRequest, RequestState
 
 LOOK_EVERY: Final = 4.0
@@ -128,7 +129,8 @@ class StatusBoard:
         if chat_id is None or message_id is None:
             return
         await quietly(self._bot, DeleteMessage(chat_id=int(chat_id), message_id=int(message_id)))
-        async with self._redis.pipeline(transaction=True) as pipeline:
+        # No transaction: while memory is full Redis queues nothing for one, not even what frees memory.
+        async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hdel(key, "status_message_id")
             pipeline.zrem(redis_keys.STATUS_WAITING, request_id)
             pipeline.zrem(redis_keys.STATUS_DRAWING, request_id)
@@ -185,7 +187,7 @@ class StatusBoard:
         try:
             wait = await self._try_edit(status, text)
             if wait is None:
-                async with self._redis.pipeline(transaction=True) as pipeline:
+                async with self._redis.pipeline(transaction=False) as pipeline:
                     pipeline.zrem(redis_keys.STATUS_WAITING, request_id)
                     pipeline.zrem(redis_keys.STATUS_DRAWING, request_id)
                     await pipeline.execute()
@@ -209,7 +211,7 @@ class StatusBoard:
             if not says_unchanged(error):
                 logger.info("request %s: its status can't be edited: %s", request_id, error)
                 return None
-        await cast(Any, self._redis.hset(redis_keys.conversation(request_id), "shown", text))
+        await write(self._redis, "HSET", redis_keys.conversation(request_id), "shown", text)
         return LOOK_EVERY
 
 

@@ -112,7 +112,7 @@ class Intake:
         return True
 
     async def batch(self, orders: Sequence[Order], origin: Origin, voice: Voice) -> int:
-        """Take many orders at low priority, as one of the person's requests; return how many were taken.
+        """Take many orders at low priority, counted by their number in the rate limit; return how many were taken.
 
         Says why none was, or not all. Their requests' ids are the origin's with ``-1``, ``-2`` ...
         """

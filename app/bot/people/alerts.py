@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from app.bot.people.users import Users
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
+from app.core.redis_clients import write
 
 _TELLING: Final = 60
 """Seconds after which an alert that nobody could be told is told again."""
@@ -54,7 +55,7 @@ class Alerts:
     async def tell(self, alert: Alert, occasion: str = "", **variables: str | int) -> None:
         """Tell all admins, unless they were told of the same occasion; without one, once a day (UTC)."""
         key = redis_keys.alert(alert, occasion or time.strftime("%Y-%m-%d", time.gmtime()))
-        if not await self._redis.set(key, 1, nx=True, ex=_TELLING):
+        if not await write(self._redis, "SET", key, 1, "NX", "EX", _TELLING):
             return
         logger.warning("alert: %s", alert)
         reached = [await self._tell_one(admin, alert, variables) for admin in self._admins]

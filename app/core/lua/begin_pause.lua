@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 local paused = KEYS[1]
 local kind, reason, ttl = ARGV[1], ARGV[2], ARGV[3] -- ttl: seconds
 

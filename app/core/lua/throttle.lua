@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: clock
 local count = tonumber(ARGV[1]) -- calls that are made at once
 local kept = tonumber(ARGV[2]) -- share of each burst to leave alone ('' = these calls can't wait)

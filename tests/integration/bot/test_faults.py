@@ -1,9 +1,11 @@
 """What is around the bot breaks, or the bot itself."""
 
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -81,16 +83,48 @@ def test_what_was_said_while_redis_was_away_is_answered_when_it_is_back(own_scen
 
 def test_a_full_redis_is_a_polite_refusal(own_scene: Scene) -> None:
     own_scene.bot.until_logged("receiving updates")
-    person = own_scene.person()
+    person, admin = own_scene.person(), own_scene.admin()
+    admin.say("/start")
+    admin.waits_for_text("Hi!")
     own_scene.queue.client.config_set("maxmemory", "1mb")
     try:
         person.say("a fox")
-        person.waits_for_text("Too many people are waiting")
+        person.waits_for_text("I have run out of room")
+        admin.waits_for_text("Redis' memory")
     finally:
         own_scene.queue.client.config_set("maxmemory", "0")
     assert own_scene.queue.client.keys("imagebot:request:*") == []
     person.say("a hare")
     person.waits_for_text("On it!")
+
+
+def pending(scene: Scene) -> int:
+    """How many events are in some bot's hands."""
+    return int(cast(Any, scene.queue.client.xpending(redis_keys.EVENTS, redis_keys.EVENTS_GROUP))["pending"])
+
+
+def test_what_is_drawn_while_redis_is_full_is_sent_and_summed_up_once(own_scene: Scene) -> None:
+    anna, boris = own_scene.person(), own_scene.person()
+    anna.say("a fox")
+    boris.say("/batch\na hare\nan owl")
+    single = own_scene.worker.waits_for_request(anna)
+    anna.waits_for_text("On it!")
+    boris.waits_for_text("pictures")
+    listed = own_scene.queue.client.lrange("rq:queue:img_queue_low", 0, -1)
+    own_scene.bot.signal(signal.SIGSTOP)
+    for request_id in (single, *map(str, listed)):
+        own_scene.worker.draw(request_id, picture())
+    own_scene.queue.client.config_set("maxmemory", "1mb")
+    own_scene.bot.signal(signal.SIGCONT)
+    try:
+        anna.waits_for_pictures(1)
+        boris.waits_for_pictures(2)
+        boris.waits_for_text("That was the whole batch.")
+        wait_until(lambda: not any("On it!" in text for text in anna.texts()), "the status message is gone")
+        wait_until(lambda: not pending(own_scene), "all events are settled")
+    finally:
+        own_scene.queue.client.config_set("maxmemory", "0")
+    assert (len(anna.pictures()), len(boris.pictures())) == (1, 2)
 
 
 def test_it_tells_systemd_when_it_works_and_when_it_stops(own_scene: Scene, tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ class TestWebhook:
         hooked.queue.client.config_set("maxmemory", "1mb")
         try:
             person.say("a wolf")
-            person.waits_for_text("Too many people are waiting")
+            person.waits_for_text("I have run out of room")
         finally:
             hooked.queue.client.config_set("maxmemory", "0")
 

@@ -301,12 +301,22 @@ async def test_a_record_without_a_result_is_kept_for_a_week_or_a_day_after_it_wa
 
 
 async def test_a_batch_counts_how_its_requests_end(office: Office) -> None:
+    await office.redis.hset(redis_keys.batch("b"), "total", "3")
     await office.admit("b-1", batch="b")
     await office.admit("b-2", batch="b")
     await office.admit("b-3", batch="b", known=Result(("m",), ()))
     await office.finish("b-1")
     await office.store.fail("b-2", FailureReason.POLICY)
-    assert await office.redis.hgetall(redis_keys.batch("b")) == {"done": "2", "failed": "1"}
+    assert await office.redis.hgetall(redis_keys.batch("b")) == {"total": "3", "done": "2", "failed": "1"}
+
+
+async def test_a_batch_that_was_forgotten_is_not_counted_anew_for_ever(office: Office) -> None:
+    """Its requests may wait for longer than it is remembered, in a pause."""
+    await office.admit("b-1", batch="b")
+    await office.redis.delete(redis_keys.batch("b"))
+    await office.finish("b-1")
+    await office.admit("b-2", batch="b", known=Result(("m",), ()))
+    assert not await office.redis.exists(redis_keys.batch("b"))
 
 
 async def test_the_history_holds_the_last_fifty_newest_first(office: Office) -> None:

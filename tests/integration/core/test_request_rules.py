@@ -177,6 +177,7 @@ class Requests(RuleBasedStateMachine):
         self.redis = Redis.from_url(self.url, decode_responses=True)
         self.store, self.admission = RequestStore(self.redis), Admission(self.redis)
         self.run(self.redis.flushall())
+        self.run(self.redis.hset(redis_keys.batch(BATCH), "total", len(BATCH_MEMBERS)))
         self.model = Rules()
         self.ended: dict[str, RequestState] = {}
 
@@ -280,7 +281,8 @@ class Requests(RuleBasedStateMachine):
             assert set(self.run(self.redis.zrange(redis_keys.history(user), 0, -1))) == made
         ended_of_batch = [request.state for request in requests if request.is_of_batch and request.state not in OPEN]
         counted = self.run(self.redis.hgetall(redis_keys.batch(BATCH)))
-        assert counted == {state.value: str(ended_of_batch.count(state)) for state in set(ended_of_batch)}
+        ended = {state.value: str(ended_of_batch.count(state)) for state in set(ended_of_batch)}
+        assert counted == {"total": "2", **ended}
         for name in self.model.requests:
             waiting = self.run(self.redis.lrange(redis_keys.joined(name), 0, -1))
             assert waiting == self.model.followers.get(name, [])

@@ -37,3 +37,16 @@ async def test_nothing_is_when_redis_runs_the_command_long_after_its_last_answer
 ) -> None:
     other = TakeOver(redis, STREAM, GROUP, "second")
     assert await other.take(IDLE, await now(redis) - answered_ago, WITHIN) == []
+
+
+async def test_a_step_of_redis_clock_takes_nothing_from_the_living_and_keeps_nothing_of_the_dead(
+    redis: Redis, entry: str
+) -> None:
+    ours = 1000.0
+    other = TakeOver(redis, STREAM, GROUP, "second", clock=lambda: ours)
+    assert await other.take(60, await now(redis), WITHIN) == []
+    ours -= 14  # for us it is as if Redis' clock had stepped ahead
+    assert await other.take(IDLE, await now(redis), WITHIN) == []
+    assert await other.take(IDLE, await now(redis), WITHIN) == []
+    ours += IDLE  # the living have had time to show that they live
+    assert await other.take(IDLE, await now(redis), WITHIN) == [(entry, {"a": "1"})]

@@ -12,6 +12,7 @@ from redis.exceptions import OutOfMemoryError
 from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
+from app.core import queues, redis_keys
 from app.core.requests import RequestState
 from tests.integration.worker.process import LEASE
 from tests.integration.worker.world import WorkerProcess, World
@@ -167,6 +168,42 @@ def test_a_full_redis_ends_no_worker_and_loses_nothing(mortal_redis: RedisServer
     mortal_world.until_ended(ids)
     mortal_world.assert_each_done_once(ids)
     assert worker.stop() == 0
+
+
+def test_what_was_taken_is_finished_while_redis_memory_is_full(
+    mortal_redis: RedisServer, mortal_world: World
+) -> None:
+    """Nobody makes room meanwhile: only what ends frees memory, and slots."""
+    worker = mortal_world.worker(WORKER_CONCURRENCY="3").until_ready()
+    ids = mortal_world.orders(6, "a fox [sim:latency=1]")
+    for request_id in ids[:3]:
+        mortal_world.until_state(request_id, RequestState.SUBMITTED)
+    mortal_world.redis.config_set("maxmemory", "1mb")
+    mortal_world.until_ended(ids)
+    with pytest.raises(OutOfMemoryError):
+        mortal_world.redis.set("imagebot:test", "more")
+    mortal_world.assert_each_done_once(ids)
+    assert [mortal_world.redis.exists(f"rq:job:{request_id}") for request_id in ids] == [0] * 6
+    assert worker.stop() == 0
+
+
+def test_a_bug_in_a_beat_is_told_and_not_taken_for_an_outage(mortal_redis: RedisServer, mortal_world: World) -> None:
+    worker = mortal_world.worker().until_ready()
+    mortal_world.redis.set(redis_keys.leases(queues.QUEUE_LOW), "not what it should be")
+    try:
+        worker.until_logged("a beat failed")
+        worker.until_logged("WRONGTYPE")
+    finally:
+        mortal_world.redis.delete(redis_keys.leases(queues.QUEUE_LOW))
+
+
+def test_a_bug_in_rqs_records_is_told_and_not_taken_for_an_outage(
+    mortal_redis: RedisServer, mortal_world: World
+) -> None:
+    worker = mortal_world.worker().until_ready()
+    mortal_world.redis.set(f"rq:worker:{worker.name}", "not what it should be")
+    mortal_world.order()  # the worker is busy, and RQ is to know it
+    worker.until_logged("RQ's records could not be kept")
 
 
 def redis_answers(world: World) -> bool:

@@ -13,12 +13,8 @@ SCRIPTS = sorted(APP.rglob("lua/*.lua"))
 LIBRARIES = sorted(APP.rglob("lua/lib/*.lua"))
 DEFINED = re.compile(r"^local (?:function )?([\w, ]+)", re.MULTILINE)
 GIVES_NOTHING = {"guard"}
-REFUSED_WHILE_FULL = {
-    "add_to_album", "admit", "append_updates", "begin_pause", "close_album", "due_albums", "postpone_albums",
-    "record_recipient", "start_broadcast", "status_begin", "status_move", "status_put_off", "status_take",
-    "stop_broadcast", "throttle",
-}  # fmt: skip
-"""They let new work in, or what they show and send can wait."""
+REFUSED_WHILE_FULL = {"add_to_album", "admit", "append_updates", "start_broadcast"}
+"""They let new work in."""
 
 
 def words_of(script: Path) -> set[str]:

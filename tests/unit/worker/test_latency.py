@@ -1,7 +1,9 @@
 """What the worker has seen of an endpoint decides when it looks."""
 
 import time
+from collections.abc import Awaitable, Callable
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -18,21 +20,17 @@ class Lists:
     def __init__(self) -> None:
         self.lists: dict[str, list[str]] = {}
 
-    def pipeline(self) -> "Lists":
-        return self
+    def register_script(self, _source: str) -> Callable[..., Awaitable[None]]:
+        """The one that records a run time."""
 
-    async def __aenter__(self) -> "Lists":
-        return self
+        async def record(keys: list[str], args: list[Any]) -> None:
+            assert args[:2] == ["", "LPUSH"]
+            self.lists.setdefault(keys[0], []).insert(0, args[2])
 
-    async def __aexit__(self, *_: object) -> None: ...
+        return record
 
-    def lpush(self, key: str, value: str) -> None:
-        self.lists.setdefault(key, []).insert(0, value)
-
-    def ltrim(self, key: str, start: int, end: int) -> None:
+    async def ltrim(self, key: str, start: int, end: int) -> None:
         self.lists[key] = self.lists[key][start : end + 1]
-
-    async def execute(self) -> None: ...
 
     async def lrange(self, key: str, start: int, end: int) -> list[str]:
         return self.lists.get(key, [])[start : end + 1]

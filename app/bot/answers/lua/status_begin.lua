@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: clock states status
 local id, first_look, ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3] -- s to the first look; then pairs of fields to set
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: states status
 local id = ARGV[1]
 

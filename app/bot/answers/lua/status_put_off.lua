@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: clock states status
 local next_look = tonumber(ARGV[1]) -- s; then ids
 

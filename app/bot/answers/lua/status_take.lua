@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: clock states status
 local count, lease = tonumber(ARGV[1]), tonumber(ARGV[2]) -- requests at most; s
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 local broadcast, recipients, sender_key = unpack(KEYS)
 local sender, recipient, outcome = unpack(ARGV)
 

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 local broadcast = KEYS[1]
 local id = ARGV[1]
 

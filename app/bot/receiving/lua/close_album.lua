@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: append_entry
 local albums, album, inbox, last = unpack(KEYS) -- last: the chat's last entry in the inbox
 local album_id, messages, update = ARGV[1], tonumber(ARGV[2]), ARGV[3]

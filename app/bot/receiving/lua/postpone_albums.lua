@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- include: clock
 local albums = KEYS[1]
 local quiet = tonumber(ARGV[1]) -- s

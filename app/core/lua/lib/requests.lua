@@ -25,8 +25,10 @@ local function spend(user, day, cost)
   end
 end
 
+-- A batch that was forgotten is not made anew.
 local function count_in_batch(batch, state)
-  if batch and batch ~= '' then redis.call('HINCRBY', batch_prefix .. batch, state, 1) end
+  local key = batch_prefix .. (batch or '')
+  if redis.call('EXISTS', key) == 1 then redis.call('HINCRBY', key, state, 1) end
 end
 
 local function lead(id, cache_key)
