@@ -78,7 +78,7 @@ else
 	$(PYTHON) -m tests.faults
 endif
 
-mutants: $(READY) ## Put 36 bugs in, one at a time: the tests named for each must fail (15 minutes)
+mutants: $(READY) ## Put 42 bugs in, one at a time: the tests named for each must fail (15 minutes)
 	$(PYTHON) -m tests.mutants $(WORDS)
 
 up: $(READY) ## The stack without systemd, for development

@@ -119,6 +119,20 @@ MUTANTS: Final = (
         ("tests/unit/worker/test_patience.py",),
     ),
     Mutant(
+        "submits go over HTTP/2",
+        "app/worker/fal_queue.py",
+        "self._submits = fal_http.client(transport",
+        "self._submits = fal_http.client(http2=True, transport",
+        ("tests/unit/worker/test_fal_queue.py::test_a_submit_has_a_connection_of_its_own_without_http2",),
+    ),
+    Mutant(
+        "entries of a stream are taken over after a step of Redis' clock",
+        "app/core/takeover.py",
+        "            self._steady_at = at + idle\n",
+        "            pass\n",
+        (f"{CORE}/test_takeover.py",),
+    ),
+    Mutant(
         "fal-client may fall back to another way of uploading",
         "app/worker/fal_uploads.py",
         ", fallback_repository=[]",

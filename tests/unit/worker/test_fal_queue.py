@@ -47,6 +47,24 @@ async def test_a_submit_gives_what_fal_answered() -> None:
     assert accepted.endpoint == "owner/app"
 
 
+async def test_a_submit_has_a_connection_of_its_own_without_http2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of HTTP/2 is shared: its end, or a cancelled neighbour, would break a submit that fal has taken."""
+    used = []
+
+    def transport(*, http2: bool, **_options: Any) -> httpx.MockTransport:
+        def answer(request: httpx.Request) -> httpx.Response:
+            used.append((request.method, http2))
+            return says(200, ACCEPTED if request.method == "POST" else {"status": "IN_QUEUE"})(request)
+
+        return httpx.MockTransport(answer)
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", transport)
+    queue = FalQueue("id:secret", QUEUE, ())
+    await queue.submit("owner/app", {})
+    await queue.status(REQUEST)
+    assert used == [("POST", False), ("GET", True)]
+
+
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
 async def test_a_submit_that_was_never_sent_may_be_repeated(error: type[httpx.RequestError]) -> None:
     with pytest.raises(TransientError):
