@@ -3,6 +3,8 @@
 The bot and the workers rest meanwhile, also over a boot, for else they would go on writing.
 """
 
+import base64
+import hashlib
 import subprocess
 import sys
 import time
@@ -148,3 +150,27 @@ def test_whoever_fills_the_disk_leaves_the_queue_its_room(resting: Host) -> None
             assert alive(digest(vps, port), now) == alive(before, now)
     finally:
         vps.check_output("rm -f /var/tmp/filler*")
+
+
+OLD_FILES = Path(__file__).with_name("redis-7.0-files.tar.gz")
+"""Append-only files of Debian 12's Redis 7.0.15: every type, a base and what came after it, transactions of scripts."""
+OLD_DIGEST = "cbd0df84517ce1bbeb573444155737d827a25c8d06715f556280a3cd37f729dd"
+"""SHA-256 of what ``dataset.lua`` said of them there."""
+
+
+def test_what_an_older_redis_wrote_is_loaded_whole(vps: Host) -> None:
+    """Debian's next release brings a new major version of Redis, and finds the files of the old."""
+    place = "/var/tmp/older-redis"  # noqa: S108 - on the VPS
+    packed = base64.b64encode(OLD_FILES.read_bytes()).decode()
+    vps.check_output(f"mkdir {place} && echo {packed} | base64 -d | tar -xz -C {place} && chown -R redis: {place}")
+    try:
+        vps.check_output(
+            f"systemd-run --quiet --unit=older-redis --uid=redis redis-server"
+            f" --port 0 --unixsocket {place}/socket --dir {place} --appendonly yes --save ''"
+        )
+        ask = f"redis-cli -s {place}/socket"
+        assert until(lambda: vps.run(f"{ask} PING").stdout == "PONG\n")
+        said = vps.check_output(f"{ask} EVAL %s 0 %s", DIGEST, "*")
+        assert hashlib.sha256("\n".join(said.splitlines()).encode()).hexdigest() == OLD_DIGEST
+    finally:
+        vps.run(f"systemctl stop older-redis; rm -rf {place}")

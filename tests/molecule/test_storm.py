@@ -35,6 +35,7 @@ def test_nothing_is_paid_for_twice(counts: dict[str, Any]) -> None:
 def test_everything_runs_afterwards_and_nothing_is_left_over(counts: dict[str, Any]) -> None:
     assert counts["not_running"] == []
     assert counts["left"] == {"queued": 0, "leased": 0, "states": {}}
+    assert [name for name in counts["counters"] if name.startswith("healed")] == []
 
 
 def test_what_a_killed_worker_held_was_put_back_by_its_unit(counts: dict[str, Any], vps: Host) -> None:

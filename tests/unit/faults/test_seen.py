@@ -109,7 +109,7 @@ def test_the_long_plan_holds_every_fault() -> None:
 
 GOOD: dict[str, Any] = {
     "prompts": 500, "lost": 0, "billed_twice": 0, "wrong_picture": 0, "seen_twice": 0, "longest_gap_s": 5.0,
-    "not_running": [], "left": {"queued": 0, "leased": 0},
+    "not_running": [], "left": {"queued": 0, "leased": 0}, "counters": {"cache_hits": "3"},
 }  # fmt: skip
 
 
@@ -118,6 +118,7 @@ GOOD: dict[str, Any] = {
     [
         {"lost": 1}, {"billed_twice": 1}, {"wrong_picture": 1}, {"seen_twice": 1}, {"longest_gap_s": 5.1},
         {"not_running": ["imagebot@1 is failed"]}, {"left": {"queued": 0, "leased": 1}},
+        {"counters": {"healed_requeued": "1"}},
     ],
 )  # fmt: skip
 def test_each_goal_can_be_missed(bad: dict[str, Any]) -> None:
