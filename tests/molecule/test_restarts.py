@@ -153,7 +153,7 @@ def test_whoever_fills_the_disk_leaves_the_queue_its_room(resting: Host) -> None
 
 
 OLD_FILES = Path(__file__).with_name("redis-7.0-files.tar.gz")
-"""Append-only files of Debian 12's Redis 7.0.15: every type, a base and what came after it, transactions of scripts."""
+"""Append-only files of Debian 12's Redis 7.0.15: every type, a base and what came after it, scripts' transactions."""
 OLD_DIGEST = "cbd0df84517ce1bbeb573444155737d827a25c8d06715f556280a3cd37f729dd"
 """SHA-256 of what ``dataset.lua`` said of them there."""
 
