@@ -16,6 +16,7 @@ class FailureReason(StrEnum):
 
     POLICY = "policy"
     BAD_INPUT = "bad-input"
+    NO_FACE = "no-face"
     PROVIDER_DOWN = "provider-down"
     OUT_OF_MONEY = "out-of-money"
     TIMED_OUT = "timed-out"

@@ -19,6 +19,9 @@ _GONE_CODES: Final = frozenset({404, 410})
 _POLICY_TYPES: Final = frozenset({"content_policy_violation", "no_media_generated"})
 
 
+_NO_FACE_TYPES: Final = frozenset({"face_detection_error"})
+
+
 class AccountError(TransientError):
     """fal serves this account nothing for now: a wrong key, no money, any lock. ``said``: fal's own words."""
 
@@ -130,6 +133,8 @@ def error_type(response: httpx.Response) -> str:
 def _check_refused(response: httpx.Response, detail: str) -> None:
     if error_type(response) in _POLICY_TYPES:
         raise RequestFailedError(FailureReason.POLICY, detail)
+    if error_type(response) in _NO_FACE_TYPES:
+        raise RequestFailedError(FailureReason.NO_FACE, detail)
     _check_account(response, detail)
 
 

@@ -26,7 +26,7 @@ from app.worker.write_back import WriteBack
 
 log = logging.getLogger(__name__)
 
-_REFUSALS: Final = frozenset({FailureReason.POLICY, FailureReason.BAD_INPUT})
+_REFUSALS: Final = frozenset({FailureReason.POLICY, FailureReason.BAD_INPUT, FailureReason.NO_FACE})
 """Reasons that are the request's own: such a job has done its work."""
 
 

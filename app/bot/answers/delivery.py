@@ -16,7 +16,7 @@ import obstore.exceptions
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError, TelegramBadRequest
 from aiogram.methods import DeleteMessage, DeleteMessages, EditMessageText, SendMessage
-from aiogram.types import Message, ReplyParameters
+from aiogram.types import InlineKeyboardMarkup, Message, ReplyParameters
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -24,7 +24,7 @@ from app.bot.answers.batch_summary import BatchSummaries
 from app.bot.answers.conversations import ENDED, HELD, Conversation, Conversations
 from app.bot.answers.excerpts import excerpt
 from app.bot.answers.fence import ClaimLostError
-from app.bot.answers.keyboards import album_keyboard, result_keyboard
+from app.bot.answers.keyboards import album_keyboard, failure_keyboard, result_keyboard
 from app.bot.answers.picture_sender import Frame, NotAPhotoError, PictureSender
 from app.bot.answers.status_board import StatusBoard
 from app.bot.lanes import Lanes
@@ -258,27 +258,43 @@ class Delivery:
         text = voice(f"failed-{reason}")
         if request.batch:
             text = voice("batch-failed", prompt=excerpt(request.prompt, PROMPT_SHOWN), why=text)
-        await self._say(record, conversation, text)
+        await self._say(record, conversation, text, failure_keyboard(record, voice))
 
-    async def _say(self, record: RequestRecord, conversation: Conversation, text: str) -> None:
+    async def _say(
+        self,
+        record: RequestRecord,
+        conversation: Conversation,
+        text: str,
+        keyboard: InlineKeyboardMarkup | None = None,
+    ) -> None:
         """Say something; what was to become a picture becomes the sentence."""
         chat_id = record.request.chat_id
         if conversation.place is not None:
             try:
-                await self.bot(EditMessageText(chat_id=chat_id, message_id=conversation.place, text=text))
+                edit = EditMessageText(
+                    chat_id=chat_id, message_id=conversation.place, text=text, reply_markup=keyboard
+                )
+                await self.bot(edit)
             except TelegramBadRequest as error:
                 if is_gone(error) or says_unchanged(error):
                     return
             else:
                 return
-        await self.say_in_reply(record, conversation, text)
+        await self.say_in_reply(record, conversation, text, keyboard)
 
-    async def say_in_reply(self, record: RequestRecord, conversation: Conversation, text: str) -> Message:
+    async def say_in_reply(
+        self,
+        record: RequestRecord,
+        conversation: Conversation,
+        text: str,
+        keyboard: InlineKeyboardMarkup | None = None,
+    ) -> Message:
         """Send a text in reply to what was asked."""
         reply = None
         if conversation.prompt_message_id is not None:
             reply = ReplyParameters(message_id=conversation.prompt_message_id, allow_sending_without_reply=True)
-        return await self.bot(SendMessage(chat_id=record.request.chat_id, text=text, reply_parameters=reply))
+        chat_id = record.request.chat_id
+        return await self.bot(SendMessage(chat_id=chat_id, text=text, reply_parameters=reply, reply_markup=keyboard))
 
 
 @dataclass(slots=True)

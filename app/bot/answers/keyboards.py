@@ -11,8 +11,9 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from app.bot.texts import Voice
+from app.core.errors import FailureReason
 from app.core.operations import Operation
-from app.core.requests import RequestRecord
+from app.core.requests import RequestRecord, RequestState
 
 _ROW: Final = 4
 """Buttons side by side in a list."""
@@ -30,6 +31,7 @@ class Verb(StrEnum):
 
 
 _VERB_ROWS: Final = ((Verb.AGAIN, Verb.VARIATION), (Verb.UPSCALE, Verb.EDIT, Verb.RETOUCH), (Verb.FILE,))
+_ANOTHER_PHOTO: Final = frozenset({FailureReason.NO_FACE, FailureReason.BAD_INPUT, FailureReason.POLICY})
 _FOR_ALL: Final = ((Verb.AGAIN, Verb.FILE),)
 """What can be done with all pictures of a result together."""
 _OTHERWISE: Final = frozenset({Verb.AGAIN, Verb.VARIATION})
@@ -55,6 +57,21 @@ class PickButton(CallbackData, prefix="k"):
     number: int
 
 
+class Remedy(StrEnum):
+    """What can be done about a failure; each has a text ``failed-button-<name>``."""
+
+    AGAIN = "again"
+    WORDS = "words"
+    PHOTO = "photo"
+
+
+class FailureButton(CallbackData, prefix="f"):
+    """Do something about a request that failed: all that it was made of is kept for a while."""
+
+    remedy: Remedy
+    request_id: str
+
+
 class CancelButton(CallbackData, prefix="x"):
     """Cancel a request; ``listed``: the button stands under a list of requests, not under a status message."""
 
@@ -70,6 +87,25 @@ class HistoryButton(CallbackData, prefix="h"):
     """Show the presser's result at a position, 0 being the newest."""
 
     position: int
+
+
+def failure_keyboard(record: RequestRecord, voice: Voice) -> InlineKeyboardMarkup | None:
+    """Return what stands under the news that a request failed; None if nothing is known of it any more."""
+    if record.state is not RequestState.FAILED or not record.readable:
+        return None
+    request = record.request
+    row = [
+        _button(voice(f"failed-button-{remedy}"), FailureButton(remedy=remedy, request_id=request.id))
+        for remedy in remedies(record)
+    ]
+    return InlineKeyboardMarkup(inline_keyboard=[row])
+
+
+def remedies(record: RequestRecord) -> list[Remedy]:
+    """Return what can be done about a failure; what needs no words and did not like the photo needs another one."""
+    if record.request.prompt:
+        return [Remedy.AGAIN, Remedy.WORDS]
+    return [Remedy.PHOTO if record.reason in _ANOTHER_PHOTO else Remedy.AGAIN]
 
 
 def album_keyboard(record: RequestRecord, picked: int | None, voice: Voice) -> InlineKeyboardMarkup:

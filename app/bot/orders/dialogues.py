@@ -32,6 +32,12 @@ class Editing(StatesGroup):
     instruction = State()
 
 
+class Rewording(StatesGroup):
+    """What failed, in other words. Data: ``request_id``, what failed."""
+
+    words = State()
+
+
 class Merging(StatesGroup):
     """``/merge``: pictures, then how to put them together. Data: ``pictures``, message id -> media key."""
 

@@ -19,7 +19,7 @@ from app.core.queues import QUEUES
 
 WINDOW: Final = 600
 """Seconds that throughput and errors are counted over."""
-NOT_OURS: Final = frozenset({FailureReason.POLICY, FailureReason.BAD_INPUT})
+NOT_OURS: Final = frozenset({FailureReason.POLICY, FailureReason.BAD_INPUT, FailureReason.NO_FACE})
 """Reasons to fail that lie in what was asked for: they are no errors of ours."""
 _PAGE: Final = 2000
 _DAY: Final = 24 * 3600

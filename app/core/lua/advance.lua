@@ -27,7 +27,7 @@ end
 local function is_refunded(ended_as, reason, fal, submits)
   if ended_as == 'done' then return false end
   local was_asked = fal and fal ~= '' or (submits or '0') ~= '0'
-  return reason == 'bad-input' or not was_asked and reason ~= 'outcome-unknown'
+  return reason == 'bad-input' or reason == 'no-face' or not was_asked and reason ~= 'outcome-unknown'
 end
 
 -- What a request that ends leaves behind. A result serves who asks for the same for a while, until it is in the cache.

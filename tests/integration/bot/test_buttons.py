@@ -86,6 +86,18 @@ def test_a_question_shows_its_picture_and_start_leaves_it(scene: Scene) -> None:
     assert '"operation": "create"' in str(scene.queue.client.hget(redis_keys.request(request_id), "request"))
 
 
+@pytest.mark.parametrize(("language", "button"), [("en", "Try again"), ("ru", "Ещё раз")])
+def test_what_failed_is_tried_again_with_one_press(scene: Scene, language: str, button: str) -> None:
+    person = scene.person(language)
+    person.say(f"fox {person.id}")
+    first = scene.worker.waits_for_request(person)
+    scene.worker.fail(first, FailureReason.TIMED_OUT)
+    wait_until(lambda: any(button in str(message["buttons"]) for message in person.seen()), "the news come")
+    [news] = [message for message in person.seen() if button in str(message["buttons"])]
+    person.press(news, button)
+    wait_until(lambda: any(request != first for request in scene.worker.queued(person)), "it is queued again")
+
+
 def test_the_file_is_what_was_drawn_to_the_last_byte(scene: Scene) -> None:
     person, original = scene.person(), picture(640, 480)
     drawn(scene, person, original)

@@ -21,7 +21,7 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from app.bot.answers.delivery import ATTEMPTS
-from app.bot.answers.keyboards import album_keyboard, result_keyboard
+from app.bot.answers.keyboards import album_keyboard, failure_keyboard, result_keyboard
 from app.bot.tasks import end
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
@@ -345,6 +345,7 @@ async def test_a_failure_is_told_with_its_reason(desk: Desk) -> None:
     assert await desk.delivery.handle(FAILED)
     [said] = desk.sent()
     assert "not allowed to draw" in said.text
+    assert said.reply_markup == failure_keyboard(await desk.record("u1"), Voice(Texts(), "en"))
 
 
 async def test_what_was_told_need_not_be_kept_for_a_week(desk: Desk) -> None:

@@ -57,7 +57,7 @@ def test_every_operation_makes_a_picture(served: World, operation: Operation) ->
         ("policy", FailureReason.POLICY, 1),
         ("no_media", FailureReason.POLICY, 1),
         ("too_small", FailureReason.BAD_INPUT, 1),
-        ("face", FailureReason.BAD_INPUT, 1),
+        ("face", FailureReason.NO_FACE, 1),
     ],
 )
 def test_a_refusal_is_the_requests_own_and_not_a_failed_job(

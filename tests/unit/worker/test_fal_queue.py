@@ -126,6 +126,7 @@ async def test_an_accounts_trouble_is_told_at_length_only_once() -> None:
         (422, {"detail": [{"type": "content_policy_violation", "input": "the prompt"}]}, FailureReason.POLICY),
         (422, {"detail": [{"type": "no_media_generated"}]}, FailureReason.POLICY),
         (422, {"detail": [{"type": "image_too_small", "input": "the prompt"}]}, FailureReason.BAD_INPUT),
+        (422, {"detail": [{"type": "face_detection_error"}]}, FailureReason.NO_FACE),
         (400, {"detail": "the prompt is bad"}, FailureReason.BAD_INPUT),
         (413, {"detail": "too large"}, FailureReason.BAD_INPUT),
         (418, {"detail": [{"type": "teapot"}]}, FailureReason.INTERNAL),

@@ -44,14 +44,21 @@ batch-open = Your last batch is still being drawn. Please send the next when it 
 
 cancelled = Cancelled.
 
-failed-policy = I'm not allowed to draw this one. Try putting it differently.
+failed-policy = I'm not allowed to draw this one. It is mostly nudity, violence or a famous person that stands in the way: leave that out and try again.
 failed-bad-input = The artist could not make sense of this request. Try putting it differently.
+failed-no-face = I can't see a face in this photo. Send a closer portrait.
 failed-provider-down = The drawing service is having a hard time and did not manage it. Please try again a little later.
 failed-out-of-money = The drawing service is paused for now. We are already on it, please come back a little later.
 failed-timed-out = This picture took too long and I had to give up. Please send it again.
 failed-outcome-unknown = The connection broke at the very moment I sent this off, and I can't tell what became of it. Please send it again.
 failed-records-lost = I have lost track of this request, and of what you asked. Sorry! Please send it again.
 failed-internal = Something broke on my side. Sorry! Please send it again.
+
+failed-button-again = Try again
+failed-button-words = Change the words
+failed-button-photo = Another photo
+failed-words = Tell me in other words what you want.
+failed-gone = I no longer have that request. Please send it again.
 
 trouble = Something went wrong on my side. Sorry! Please try once more.
 aside-deadly = This one is too much for me, however often I try. I have put it aside for the people who look after me. Please try something else.
