@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.bot.answers.excerpts import excerpt
 from app.bot.orders.prompts import BlankPromptError, PromptTooLongError, clean_prompt
 from app.core.operations import PROMPT_MAX_LENGTH
 
@@ -30,12 +31,18 @@ def test_nothing_to_be_seen_is_no_prompt(text: str) -> None:
         ("cafe\u0301", "caf\u00e9"),
         ("👩\u200d🚀 on the moon", "👩\u200d🚀 on the moon"),
         ("❤\ufe0f", "❤\ufe0f"),
+        ("a\u00a0red\u200b fo\u00adx\ufeff", "a red fox"),
         ("ثعلب \u200fأحمر", "ثعلب \u200fأحمر"),
         ("<b>fox</b> & *hare*", "<b>fox</b> & *hare*"),
     ],
 )
 def test_a_prompt_is_trimmed_and_otherwise_left_as_it_is(text: str, prompt: str) -> None:
     assert clean_prompt(text) == prompt
+
+
+@pytest.mark.parametrize("prompt", ["a fox", "ثعلب \u200fأحمر", "👩\u200d🚀 on the moon"])
+def test_a_prompt_copied_from_a_caption_is_the_prompt_that_it_was(prompt: str) -> None:
+    assert clean_prompt(excerpt(prompt)) == prompt
 
 
 def test_the_length_is_counted_after_trimming() -> None:
