@@ -30,7 +30,8 @@ class PromptTooLongError(RefusedError):
 def clean_prompt(text: str) -> str:
     """Return the prompt in a person's message: NFC, no control characters, trimmed of all that is blank.
 
-    What was copied along is left out, so that a prompt copied from a caption is the prompt that it was. Joiners and direction marks inside the text stay, since emoji and right-to-left languages need them.
+    What was copied along is left out, so that a prompt copied from a caption is the prompt that it was. Joiners and
+    direction marks inside the text stay, since emoji and right-to-left languages need them.
 
     Raises:
         BlankPromptError: there is nothing to be seen.

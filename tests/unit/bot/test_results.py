@@ -242,7 +242,7 @@ async def test_a_stale_or_forged_button_does_nothing_and_says_so(stage: Stage, d
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(data=st.text(min_size=1, max_size=64))
+@given(data=st.text(min_size=1, max_size=64).filter(lambda data: data not in {"xx", "q"}))  # anybody's own
 async def test_whatever_a_button_says_it_is_answered_once(stage: Stage, data: str) -> None:
     answers = await stage.handle(stage.pressed(data, BORIS))
     assert [type(answer) for answer in answers] == [AnswerCallbackQuery]
