@@ -139,6 +139,8 @@ class RequestRecord:
     model_failures: int = 0
     deadline: float = 0.0
     payload: dict[str, Any] | None = None
+    known: bool = False
+    """Its result was known when it was asked for."""
     quietly: bool = False
     """Its person hears of its cancellation otherwise."""
     readable: bool = True
@@ -365,6 +367,7 @@ def _whole(data: dict[str, str]) -> RequestRecord:
         model_failures=int(data.get("model_failures", 0)),
         deadline=float(data.get("deadline", 0)),
         payload=json.loads(data["payload"]) if data.get("payload") else None,
+        known="known" in data,
         quietly=data.get("quietly") == "1",
         fields=data,
     )

@@ -181,7 +181,7 @@ class Delivery:
         if conversation.album:
             reply = ReplyParameters(message_id=conversation.album[0], allow_sending_without_reply=True)
             keyboard = album_keyboard(record, None, voice)
-            text = voice("album-pick")
+            text = voice("album-pick-known" if record.known and request.prompt else "album-pick")
             await self.bot(
                 SendMessage(chat_id=request.chat_id, text=text, reply_markup=keyboard, reply_parameters=reply)
             )
@@ -237,12 +237,17 @@ class Delivery:
 
     def _frame(self, record: RequestRecord, conversation: Conversation, number: int) -> Frame:
         request = record.request
-        captioned = request.batch and request.prompt and not (conversation.album and number)
+        lines = []
+        if request.batch and request.prompt and not (conversation.album and number):
+            lines.append(excerpt(request.prompt, PROMPT_SHOWN))
+        voice = Voice(self.texts, request.locale)
+        if record.known and request.prompt and not conversation.album:
+            lines.append(voice("result-known"))
         return Frame(
             request.chat_id,
             reply_to=conversation.prompt_message_id,
-            caption=excerpt(request.prompt, PROMPT_SHOWN) if captioned else None,
-            keyboard=result_keyboard(record, number, Voice(self.texts, request.locale)),
+            caption="\n".join(lines) or None,
+            keyboard=result_keyboard(record, number, voice),
         )
 
     async def _known(self, record: RequestRecord) -> tuple[str, ...]:

@@ -120,6 +120,8 @@ def album_keyboard(record: RequestRecord, picked: int | None, voice: Voice) -> I
         if (text := voice("album-all") if number == ALL else str(number + 1))
     ]
     rows = [] if picked is None else _result_rows(record, picked, voice)
+    if picked is None and record.known and offers(Verb.AGAIN, record.request.operation, ALL):
+        rows = [[_verb_button(record, Verb.AGAIN, ALL, voice)]]
     return InlineKeyboardMarkup(inline_keyboard=[pick, *rows])
 
 
@@ -169,19 +171,23 @@ def standing_keyboard(request_ids: Sequence[str], voice: Voice) -> InlineKeyboar
 
 
 def _result_rows(record: RequestRecord, number: int, voice: Voice) -> list[list[InlineKeyboardButton]]:
-    request = record.request
-
     def row(verbs: Iterable[Verb]) -> list[InlineKeyboardButton]:
         return [
-            _button(
-                voice("result-files" if verb is Verb.FILE and number == ALL else f"result-{verb}"),
-                ResultButton(verb=verb, request_id=request.id, number=number),
-            )
+            _verb_button(record, verb, number, voice)
             for verb in verbs
-            if offers(verb, request.operation, number)
+            if offers(verb, record.request.operation, number)
         ]
 
     return [buttons for verbs in (_FOR_ALL if number == ALL else _VERB_ROWS) if (buttons := row(verbs))]
+
+
+def _verb_button(record: RequestRecord, verb: Verb, number: int, voice: Voice) -> InlineKeyboardButton:
+    text = f"result-{verb}"
+    if verb is Verb.FILE and number == ALL:
+        text = "result-files"
+    elif verb is Verb.AGAIN and record.known:
+        text = "result-new"
+    return _button(voice(text), ResultButton(verb=verb, request_id=record.request.id, number=number))
 
 
 def _button(text: str, data: CallbackData) -> InlineKeyboardButton:

@@ -63,7 +63,7 @@ if redis.call('SISMEMBER', banned, user) == 1 then return {'banned', 0} end
 local leader, leads, leads_rank, media, files = leader_of_the_same()
 if leads == 'done' and known_media == '' then known_media, known_files = media, files or '[]' end
 if known_media ~= '' then
-  create('done', 'media', known_media, 'file_ids', known_files, 'done_at', at)
+  create('done', 'media', known_media, 'file_ids', known_files, 'done_at', at, 'known', 1)
   count_in_batch(batch, 'done')
   remember(id, user, at)
   emit('done', id)

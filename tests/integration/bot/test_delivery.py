@@ -17,6 +17,7 @@ from aiogram.methods import (
     SendMessage,
     SendPhoto,
 )
+from aiogram.types import InlineKeyboardMarkup
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
@@ -27,6 +28,7 @@ from app.bot.texts import Texts, Voice
 from app.core import redis_keys
 from app.core.errors import FailureReason
 from app.core.events import EventType
+from app.core.operations import Operation
 from app.core.result_cache import Result
 from tests.integration.bot.desk import HERE, Desk, album, event, request
 from tests.integration.bot.harness import picture
@@ -117,7 +119,9 @@ async def test_which_picture_a_message_of_an_album_shows_is_known(desk: Desk) ->
 async def test_an_album_that_telegram_has_already_is_sent_at_once(desk: Desk) -> None:
     await desk.ask(request("u2"), known=Result(("one.jpg", "two.jpg"), ("photo-1", "photo-2")))
     assert await desk.delivery.handle(event(EventType.DONE, "u2"))
-    sent, _ = desk.sent()
+    sent, buttons = desk.sent()
+    assert buttons.text.startswith("Same words, same pictures.")
+    assert buttons.reply_markup.inline_keyboard[1][0].text == "🆕 A new one"
     assert [item.media for item in sent.media] == ["photo-1", "photo-2"]
     assert (await desk.record("u2")).file_ids == ("photo-1", "photo-2")
 
@@ -284,6 +288,21 @@ async def test_a_result_that_was_known_is_sent_by_its_name(desk: Desk) -> None:
     [photo] = desk.bot.requests.all
     assert isinstance(photo, SendPhoto)
     assert photo.photo == "photo-1"
+    assert photo.caption == "Same words, same picture"
+    assert isinstance(photo.reply_markup, InlineKeyboardMarkup)
+    assert photo.reply_markup.inline_keyboard[0][0].text == "🆕 A new one"
+
+
+async def test_a_result_that_was_known_for_a_photo_without_words_does_not_speak_of_words(desk: Desk) -> None:
+    await desk.ask(request("u2", operation=Operation.UPSCALE, prompt=""), known=Result(("gone.jpg",), ("photo-1",)))
+    assert await desk.delivery.handle(event(EventType.DONE, "u2"))
+    assert desk.sent()[0].caption is None
+
+
+async def test_a_result_that_was_drawn_says_nothing_of_that(desk: Desk) -> None:
+    await desk.draw("u1", picture())
+    await desk.delivery.handle(DONE)
+    assert desk.sent()[1].media.caption is None
 
 
 async def test_a_known_document_is_sent_as_one(desk: Desk) -> None:

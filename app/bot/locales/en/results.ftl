@@ -9,9 +9,12 @@ result-edit = ✏️ Edit
 result-retouch = ✨ Retouch
 result-file = 📄 File
 
+result-new = 🆕 A new one
+result-known = Same words, same picture
 result-files = 📄 Files
 
 album-pick = Which one shall I go on with?
+album-pick-known = Same words, same pictures. Which one shall I go on with?
 album-all = All
 album-picked = · { $what } ·
 

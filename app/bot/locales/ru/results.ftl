@@ -9,9 +9,12 @@ result-edit = ✏️ Изменить
 result-retouch = ✨ Ретушь
 result-file = 📄 Файл
 
+result-new = 🆕 Новая
+result-known = Те же слова — та же картинка
 result-files = 📄 Файлы
 
 album-pick = С какой продолжим?
+album-pick-known = Те же слова — те же картинки. С какой продолжим?
 album-all = Все
 album-picked = · { $what } ·
 
