@@ -15,6 +15,14 @@ ANSWER_WITHIN: Final = 2.0
 """Seconds in which the store has to say whether it has a picture."""
 
 
+_CONTENT_TYPES: Final = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+
+
+def content_type_of(key: str) -> str:
+    """Return the MIME type of a picture; Python's own guess depends on what files the host has."""
+    return _CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
+
+
 class MediaStore:
     """Pictures by key. Keys are our own (never a stranger's file name), with ``/`` between their parts."""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import mimetypes
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from redis.asyncio import Redis
 
 from app.core import counters
 from app.core.errors import FailureReason, RequestFailedError
-from app.core.media import MediaStore
+from app.core.media import MediaStore, content_type_of
 from app.core.operations import Operation
 from app.core.pause import PauseKind, Pauses
 from app.core.redis_clients import until_answered
@@ -154,7 +153,7 @@ class Submitter:
         urls = []
         for key in request.inputs:
             data = await self._input(key)
-            content_type = mimetypes.guess_type(key)[0] or "application/octet-stream"
+            content_type = content_type_of(key)
             urls.append(await self.patience.call(partial(self.upload, data, content_type)))
         return urls
 

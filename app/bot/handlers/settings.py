@@ -39,14 +39,14 @@ async def handle_settings_button(
     if option not in OPTIONS[choice]:
         await quietly(bot, query.answer(voice("settings-stale")))
         return
-    await quietly(bot, query.answer(voice("settings-saved")))
     await users.choose(query.from_user.id, choice, option)
+    chosen = await users.recall(query.from_user.id)
+    voice = Voice(texts, chosen.locale)  # a new language is spoken at once
+    await quietly(bot, query.answer(voice("settings-saved")))
     if choice is Choice.LANGUAGE:
         await menus.tailor(query.from_user.id)
     if query.message is None:
         return
-    chosen = await users.recall(query.from_user.id)
-    voice = Voice(texts, chosen.locale)
     method = EditMessageText(
         chat_id=query.message.chat.id,
         message_id=query.message.message_id,

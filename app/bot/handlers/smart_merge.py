@@ -133,8 +133,10 @@ async def _tell(pictures: Pictures, message: Message, bot: Bot, state: FSMContex
         text = voice("merge-photos", most=MERGE_INPUTS_MAX)
     elif len(pictures) < MERGE_INPUTS_MIN:
         text = voice("merge-more")
-    else:
+    elif len(pictures) < MERGE_INPUTS_MAX:
         text = voice("merge-instruction", count=len(pictures), most=MERGE_INPUTS_MAX)
+    else:
+        text = voice("merge-full", most=MERGE_INPUTS_MAX)
     await ask(bot, state, voice, text, message.message_id)
 
 

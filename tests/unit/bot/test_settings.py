@@ -64,7 +64,8 @@ async def test_a_button_is_answered_first_kept_and_shown(stage: Stage) -> None:
 
 
 async def test_a_chosen_language_is_spoken_at_once_and_in_the_menu_too(stage: Stage) -> None:
-    _, *menus, edited = await stage.press("language", "ru")
+    answer, *menus, edited = await stage.press("language", "ru")
+    assert answer.text == "Сохранено"
     assert "Ваши настройки" in edited.text
     assert [type(menu) for menu in menus] == [SetMyCommands, SetMyCommands]
     assert {menu.scope.chat_id for menu in menus} == {ANNA.id}

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from app.core.media import MediaStore
+from app.core.media import MediaStore, content_type_of
 
 
 async def test_a_picture_is_stored_and_read(tmp_path: Path) -> None:
@@ -64,3 +64,16 @@ async def test_a_store_that_does_not_answer_is_not_waited_for(
             await MediaStore(f"file://{tmp_path}").renew("a/b.png")
     finally:
         answers.set()
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("results/a/1.jpg", "image/jpeg"),
+        ("results/a/1.png", "image/png"),
+        ("results/a/1.webp", "image/webp"),
+        ("results/a/1", "application/octet-stream"),
+    ],
+)
+def test_the_type_of_a_picture_does_not_depend_on_the_host(key: str, kind: str) -> None:
+    assert content_type_of(key) == kind

@@ -39,6 +39,7 @@ merge-instruction = I have { $count ->
         [one] one photo
        *[other] { $count } photos
     } of { $most }. Send more, or tell me in a sentence how to put them together.
+merge-full = I have { $most } photos, as many as I can put together. Tell me in a sentence how.
 merge-too-many = I can put together { $most } photos at most, and now there would be { $count }. Please choose the best ones.
 merge-too-few = To put photos together I need at least two. Send me one more.
 
