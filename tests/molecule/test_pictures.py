@@ -5,8 +5,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from app.core import queues, redis_keys
 
 from .conftest import CHECKOUT, SECRETS
 from .test_hosts import WORKERS, operator, properties
@@ -62,6 +65,27 @@ def test_bot_and_workers_asked_redis_for_nothing_they_may_not_do(vps: Host) -> N
     for port in (6379, 6380):
         denied = operator(vps, port, "ACL LOG")
         assert not [user for user in ("bot", "worker") if f"\n{user}\n" in denied], denied
+
+
+def holder(vps: Host) -> str:
+    """Return the unit whose worker holds a job, or nothing."""
+    if not (lease := operator(vps, 6379, f"ZRANGE {redis_keys.leases(queues.QUEUE)} 0 0").strip()):
+        return ""
+    return operator(vps, 6379, f"HGET {redis_keys.rq_execution(lease)} worker_name").strip().split(".")[0]
+
+
+def test_what_a_killed_worker_held_is_put_back_by_its_unit(vps: Host, tmp_path: Path) -> None:
+    began = vps.check_output("date +@%s")
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(picture, tmp_path / "picture")
+        assert until(lambda: bool(holder(vps)))
+        unit = holder(vps)
+        assert unit in WORKERS
+        vps.check_output(f"systemctl kill --signal=KILL {unit}")
+        assert asking.result()["bytes"]
+    said = vps.check_output(f"journalctl --output=cat --unit={unit} --since={began}")
+    assert "NOAUTH" not in said, "ExecStopPost= has no password of Redis"
+    assert "put back 1 " in said
 
 
 def test_one_worker_restarts_alone(vps: Host) -> None:
