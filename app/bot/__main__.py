@@ -15,10 +15,10 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotF
 from redis.exceptions import RedisError
 
 from app.bot import wiring
-from app.bot.outage import Outage
 from app.bot.settings import BotSettings
 from app.bot.tasks import end
 from app.core import logs
+from app.core.backoff import Backoff
 from app.core.errors import ConfigurationError
 from app.core.sd_notify import notify, watchdog_interval
 from app.core.settings import EXIT_CONFIG
@@ -65,15 +65,15 @@ async def _wait_for(service: str, look: Callable[[], Awaitable[object]]) -> None
     Whoever started the bot is told that it is ready as soon as all that it does is wait: a playbook must not hang
     because Telegram is away.
     """
-    outage = Outage(service)
+    backoff = Backoff(service)
     while True:
         try:
             await look()
         except (RedisError, TelegramAPIError, ClientDecodeError) as error:
             notify("READY=1")
-            await outage.pause(error)
+            await backoff.wait(error)
         else:
-            outage.over()
+            backoff.reset()
             return
 
 

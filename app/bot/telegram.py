@@ -23,8 +23,8 @@ from aiogram.exceptions import (
 from aiogram.methods import EditMessageText, GetMe, Response, SendChatAction, TelegramMethod
 from aiogram.methods.base import TelegramType
 
-from app.bot.outage import Outage
 from app.bot.settings import BotSettings
+from app.core.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class WaitOut(BaseRequestMiddleware):
         _answer_model(type(method))
         if type(method) in _OWN_WAITS:
             return await make_request(bot, method)
-        outage = Outage(f"Telegram ({method.__api_method__})")
+        backoff = Backoff(f"Telegram ({method.__api_method__})")
         while True:
             try:
                 answer = await make_request(bot, method)
@@ -124,9 +124,9 @@ class WaitOut(BaseRequestMiddleware):
                     logger.info("flood control: %s waits %d s", method.__api_method__, error.retry_after)
                     await asyncio.sleep(error.retry_after)
                 else:
-                    await outage.pause(error)
+                    await backoff.wait(error)
             else:
-                outage.over()
+                backoff.reset()
                 return answer
 
 

@@ -11,6 +11,7 @@ parameters::
 keeps what has been done from being done again. A file says what it needs; nothing is filled into its text.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ _INCLUDE: Final = "-- include: "
 _LIBRARIES: Final = Path(__file__).parent / "lua" / "lib"
 
 
+@cache
 def load(module_file: str, name: str) -> str:
     """Return the script ``name`` of the module ``module_file``, with its libraries before it.
 

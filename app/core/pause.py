@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from app.core import redis_keys
 from app.core.lua_scripts import load
+from app.core.redis_retry import retried
 
 TTL: Final = 60
 """Seconds that a pause stands after it was last renewed."""
@@ -56,14 +57,18 @@ class Pause:
 class Pauses:
     """Begins, ends and tells of the pause (the queue's Redis; a client with ``decode_responses``)."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, retries: bool = False) -> None:
+        """``retries``: to begin and to end a pause is repeated until Redis answers."""
         self._redis = redis
+        self.retries = retries
         self._begin = redis.register_script(load(__file__, "begin_pause"))
 
+    @retried
     async def begin(self, kind: PauseKind, reason: str) -> bool:
         """Begin or renew a pause; return whether an incident begins with it."""
         return bool(await self._begin(keys=[redis_keys.PAUSED], args=[kind, plain_words(reason), TTL]))
 
+    @retried
     async def end(self) -> bool:
         """End the pause, if there is one: the service has taken something."""
         return bool(await self._redis.delete(redis_keys.PAUSED))

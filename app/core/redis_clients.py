@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -14,7 +13,6 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisError,
     ResponseError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -23,8 +21,6 @@ from redis.retry import Retry
 
 from app.core.lua_scripts import load
 from app.core.settings import CoreSettings
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -109,28 +105,3 @@ def stay() -> None:
     task = asyncio.current_task()
     while task and task.cancelling():
         task.uncancel()
-
-
-async def until_answered(call: Callable[[], Awaitable[T]], on_wait: Callable[[], None] = lambda: None) -> T:
-    """Repeat a call to Redis until it is answered; call ``on_wait`` before each wait. Says once that it waits.
-
-    A call may have taken effect although its answer was lost, so it must be one that can be repeated.
-
-    Raises:
-        RedisError: one that does not pass.
-    """
-    delay = 0.1
-    while True:
-        try:
-            answer = await call()
-            check_cancelled()
-            return answer
-        except RedisError as error:
-            check_cancelled()
-            if not passes(error):
-                raise
-            if delay == 0.1:  # the first time
-                log.warning("waiting for Redis: %s: %s", type(error).__name__, error)
-            on_wait()
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, 2.0)

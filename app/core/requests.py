@@ -27,6 +27,7 @@ from app.core.errors import FailureReason, ImagebotError
 from app.core.events import EventType
 from app.core.operations import Operation
 from app.core.redis_clients import write
+from app.core.redis_retry import retried
 
 log = logging.getLogger(__name__)
 
@@ -160,14 +161,17 @@ class Lease:
 class RequestStore:
     """The requests' records in Redis (the queue's instance; a client with ``decode_responses``)."""
 
-    def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
+    def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH, *, retries: bool = False) -> None:
+        """``retries``: what a worker does is repeated until Redis answers."""
         self._redis = redis
+        self.retries = retries
         self._advance = epoch.guard(redis, request_scripts.ADVANCE)
         self._sent, self._told = (
             redis.register_script(request_scripts.SENT),
             redis.register_script(request_scripts.TOLD),
         )
 
+    @retried
     async def load(self, request_id: str) -> RequestRecord | None:
         """Return what is known of a request, or None if nothing is."""
         return _read(cast(dict[str, str], await self._redis.hgetall(redis_keys.request(request_id))))
@@ -211,11 +215,13 @@ class RequestStore:
         """Note that its person knows how a request ended: its record need not wait for that any more."""
         await self._told(keys=request_scripts.KEYS, args=[request_scripts.KEEP, request_id])
 
+    @retried
     async def now(self) -> float:
         """Return the time by Redis' clock (Unix s), which is everybody's."""
         seconds, microseconds = await self._redis.time()
         return int(seconds) + int(microseconds) / 1e6
 
+    @retried
     async def begin_submit(
         self,
         request_id: str,
@@ -235,18 +241,21 @@ class RequestStore:
             deadline=await self.now() + patience,
         )  # fmt: skip
 
+    @retried
     async def own_fal_request(self, fal_request_id: str, request_id: str) -> bool:
         """Note which request of ours one of fal's belongs to; return False if it belongs to another."""
         key = redis_keys.fal_request(fal_request_id)
         await write(self._redis, "SET", key, request_id, "NX", "EX", FAL_REQUEST_TTL)
         return bool(await self._redis.get(key) == request_id)
 
+    @retried
     async def undo_submit(self, request_id: str, lease: Lease, submits: int) -> bool:
         """Note that fal surely did not take the last submit; ``submits`` is how many it may have taken before."""
         return await self._move(
             request_id, RequestState.QUEUED, lease=lease, entered_from=(RequestState.SUBMITTING,), submits=submits
         )
 
+    @retried
     async def model_failed(self, request_id: str, lease: Lease, failures: int) -> bool:
         """Note that the model failed in passing, for the ``failures``-th time: it may be submitted again."""
         return await self._move(
@@ -254,6 +263,7 @@ class RequestStore:
             submits=0, fal="", model_failures=failures,
         )  # fmt: skip
 
+    @retried
     async def submitted(self, request_id: str, fal: FalRequest) -> bool:
         """Record what fal answered, and emit ``started``.
 
@@ -264,6 +274,7 @@ class RequestStore:
             event=EventType.STARTED, fal=json.dumps(asdict(fal)),
         )  # fmt: skip
 
+    @retried
     async def stored(self, request_id: str, lease: Lease, media: tuple[str, ...]) -> bool:
         """Record that the results lie in the media store under these keys."""
         return await self._move(
@@ -271,6 +282,7 @@ class RequestStore:
             media=json.dumps(media),
         )  # fmt: skip
 
+    @retried
     async def done(self, request_id: str, lease: Lease) -> bool:
         """End the request well: emit ``done``."""
         return await self._move(
@@ -281,6 +293,7 @@ class RequestStore:
             event=EventType.DONE,
         )
 
+    @retried
     async def fail(self, request_id: str, reason: FailureReason, lease: Lease | None = None) -> bool:
         """End the request with a reason: emit ``failed``. Does nothing to one that has ended."""
         return await self._move(
@@ -288,6 +301,7 @@ class RequestStore:
             event=EventType.FAILED, reason=str(reason),
         )  # fmt: skip
 
+    @retried
     async def cancel(self, request_id: str, *, quietly: bool = False) -> bool:
         """End the request as its owner wished: emit ``cancelled``. Does nothing to one that has ended.
 

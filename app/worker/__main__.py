@@ -46,7 +46,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
     random = SystemRandom()
     redis = queue_redis(settings)
     epoch = Epoch(state_file(f"{settings.worker_name}.json"))
-    store = RequestStore(redis, epoch)
+    store = RequestStore(redis, epoch, retries=True)
     keep = settings.fal_retention_days * 24 * 3600
     fal = FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts, keep_seconds=keep)
     patience = Patience(RequestCap(redis, settings.fal_requests_per_second), settings.fal_retries, random)
@@ -58,7 +58,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         listing=FalListing(key, str(settings.fal_api_url), str(settings.fal_queue_url)),
         upload=Uploader(key, str(settings.fal_storage_url), str(settings.fal_cdn_url), keep_seconds=keep),
         patience=patience,
-        pauses=Pauses(redis),
+        pauses=Pauses(redis, retries=True),
         endpoints=endpoints,
         request_deadline=settings.request_deadline,
         submit_repeats=settings.fal_submit_repeats,
@@ -92,7 +92,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         blameless=True,
         timed=False,
         on_failure=image_worker.fail,
-        chores=(Sweeper(redis, connection, store).run, write_back.run),
+        chores=(Sweeper(redis, connection, RequestStore(redis, epoch)).run, write_back.run),
         epoch=epoch,
     )
 

@@ -15,7 +15,6 @@ from redis.asyncio import Redis
 from app.core.errors import FailureReason, ImagebotError, RequestFailedError
 from app.core.media import MediaStore
 from app.core.polling_config import PollingConfig
-from app.core.redis_clients import until_answered
 from app.core.requests import FalRequest, Lease, RequestRecord, RequestStore
 from app.worker import executions, models
 from app.worker.fal_answers import ModelFailedError
@@ -60,7 +59,7 @@ class Collector:
         """
         request = record.request
         end = record.deadline or fal_request.submitted_at + self.request_deadline
-        left = end - await until_answered(self.store.now)
+        left = end - await self.store.now()
         deadline = Deadline(min(left, self.request_deadline))  # Redis' clock may have stepped
         progress = await self._completed(request.id, fal_request, deadline)
         try:
@@ -71,18 +70,18 @@ class Collector:
             if failures > MODEL_RETRIES:
                 raise RequestFailedError(FailureReason.PROVIDER_DOWN, str(error)) from error
             await self.patience.wait(error, record.model_failures)
-            await until_answered(lambda: self.store.model_failed(request.id, lease, failures))
+            await self.store.model_failed(request.id, lease, failures)
             return
-        await until_answered(lambda: self.latency.record(fal_request, progress.inference_time))
+        await self.latency.record(fal_request, progress.inference_time)
         media = await self._stored(request.id, models.result_urls(answer, request), deadline)
         log.info("request %s: %d pictures, %.1f s", request.id, len(media), time.time() - fal_request.submitted_at)
-        await until_answered(lambda: self.store.stored(request.id, lease, media))
+        await self.store.stored(request.id, lease, media)
 
     async def _completed(self, request_id: str, fal_request: FalRequest, deadline: Deadline) -> FalProgress:
         """Look at a request, now and then, until fal has completed it."""
 
         async def look() -> FalProgress:
-            record = await until_answered(partial(self.store.load, request_id))
+            record = await self.store.load(request_id)
             if record is None or record.state.is_terminal:
                 raise RequestEndedError(request_id)
             return await self.fal.status(fal_request)
@@ -118,8 +117,8 @@ class Collector:
         """Decode what fal sent, in a process of its own. Its worker dying of it is held against the job."""
         running = executions.current.get()
         async with self._decoding:
-            await until_answered(partial(running.set_at_work, self.redis, True))
+            await running.set_at_work(self.redis, True)
             try:
                 return await self.verify(data)
             finally:
-                await until_answered(partial(running.set_at_work, self.redis, False))
+                await running.set_at_work(self.redis, False)

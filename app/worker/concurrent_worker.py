@@ -29,7 +29,8 @@ from rq.worker import WorkerStatus
 
 from app.core import sd_notify
 from app.core.epoch import NO_EPOCH, Epoch
-from app.core.redis_clients import REDIS_AWAY, check_cancelled, passes, stay, until_answered
+from app.core.redis_clients import REDIS_AWAY, check_cancelled, passes, stay
+from app.core.redis_retry import retry
 from app.core.requests import LeaseLostError
 from app.worker import executions
 from app.worker.bookkeeping import Bookkeeper, DeadlyJobError, ForbiddenFunctionError
@@ -282,7 +283,7 @@ class ConcurrentWorker(Bookkeeper):
             if not self._stop_asked.is_set():
                 sd_notify.notify("STATUS=waiting for Redis", "EXTEND_TIMEOUT_USEC=60000000")
 
-        return await until_answered(call, waiting)
+        return await retry(call, waiting)
 
     # -- taking jobs ----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from rq.queue import Queue
 from app.core import redis_keys
 from app.core.errors import ImagebotError
 from app.core.redis_clients import write
+from app.core.redis_retry import retry
 from app.core.requests import Lease
 from app.worker.leases import EXECUTION_TTL, Claim
 from app.worker.put_back import AT_WORK_FIELD
@@ -75,7 +76,8 @@ class Running:
         """Note whether the job does what its worker may die of; while it only waits it is not to blame."""
         if at_work != self.at_work:
             # With a time to live even if another worker has taken the job over.
-            await write(redis, "HSET", self.execution.key, AT_WORK_FIELD, int(at_work), ttl=EXECUTION_TTL)
+            key, field, ttl = self.execution.key, AT_WORK_FIELD, EXECUTION_TTL
+            await retry(lambda: write(redis, "HSET", key, field, int(at_work), ttl=ttl))
             self.at_work = at_work
 
     def cancel(self, ending: Ending) -> None:

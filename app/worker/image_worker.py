@@ -14,7 +14,8 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from app.core.errors import FailureReason, RequestFailedError
-from app.core.redis_clients import stay, until_answered
+from app.core.redis_clients import stay
+from app.core.redis_retry import retry
 from app.core.requests import Lease, RequestRecord, RequestState, RequestStore
 from app.worker import executions
 from app.worker.collecting import Collector, RequestEndedError
@@ -89,9 +90,9 @@ class ImageWorker:
                 log.error("request %s failed: %r", job_id, error)
 
     async def _load(self, request_id: str) -> RequestRecord:
-        record = await until_answered(partial(self.store.load, request_id))
-        if record is None and await until_answered(partial(self.write_back.write, request_id)):
-            record = await until_answered(partial(self.store.load, request_id))
+        record = await self.store.load(request_id)
+        if record is None and await retry(partial(self.write_back.write, request_id)):
+            record = await self.store.load(request_id)
         if record is None:
             raise RequestFailedError(FailureReason.INTERNAL, "the request's record is gone")
         if not record.readable and not record.state.is_terminal:
@@ -109,20 +110,20 @@ class ImageWorker:
             await self.collector.collect(record, record.fal, lease)
             self.write_back.forget(record.request.id)  # the model may have failed: it is read anew
         elif record.state is RequestState.STORED:
-            await until_answered(lambda: self.store.done(record.request.id, lease))
+            await self.store.done(record.request.id, lease)
         else:
             raise RequestFailedError(FailureReason.INTERNAL, f"{record.state} without fal's request")
 
     async def _fail(self, request_id: str, failure: RequestFailedError, lease: Lease) -> None:
-        record = await until_answered(partial(self.store.load, request_id))
-        if not await until_answered(lambda: self.store.fail(request_id, failure.reason, lease)):
+        record = await self.store.load(request_id)
+        if not await self.store.fail(request_id, failure.reason, lease):
             return
         log.warning("request %s failed: %s", request_id, failure)
         if record and failure.reason not in _REFUSALS:
             await self._drop(record)
 
     async def _cancel(self, request_id: str) -> None:
-        await until_answered(lambda: self.store.cancel(request_id))
+        await self.store.cancel(request_id)
         await self._drop(await self._load(request_id))
 
     async def _drop(self, record: RequestRecord) -> None:

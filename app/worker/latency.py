@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from app.core import redis_keys
 from app.core.polling_config import PollingConfig, RunTimes, aware_intervals, plain_intervals
-from app.core.redis_clients import until_answered, write
+from app.core.redis_clients import write
+from app.core.redis_retry import retry
 from app.core.requests import FalRequest
 from app.worker.fal_shapes import INFERENCE_MAX
 
@@ -33,12 +34,16 @@ class LatencyLog:
         """Remember how long a request took: fal's own figure, or the time since it was accepted, if that is less."""
         took = max(0.0, min(_age(request), INFERENCE_MAX if inference_time is None else inference_time))
         key = redis_keys.latency(request.endpoint)
-        await write(self._redis, "LPUSH", key, f"{took:.2f}")
-        await self._redis.ltrim(key, 0, KEPT - 1)
+
+        async def push() -> None:
+            await write(self._redis, "LPUSH", key, f"{took:.2f}")
+            await self._redis.ltrim(key, 0, KEPT - 1)
+
+        await retry(push)
 
     async def waits(self, request: FalRequest, config: PollingConfig, random: Random) -> AsyncIterator[float]:
         """Yield the seconds to wait before each look at a request; wait as told before asking for the next."""
-        past = await until_answered(partial(self._past, request.endpoint))
+        past = await retry(partial(self._past, request.endpoint))
         if past is None:
             intervals = plain_intervals(config, random)
         else:

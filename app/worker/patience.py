@@ -8,7 +8,6 @@ from random import Random
 from typing import Final, TypeVar
 
 from app.core.errors import FailureReason, ImagebotError, RequestFailedError
-from app.core.redis_clients import until_answered
 from app.worker.request_cap import RequestCap
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ class Patience:
 
     async def turn(self) -> None:
         """Wait until the cap allows the next request."""
-        await until_answered(self._cap.wait)
+        await self._cap.wait()
 
     async def call(self, call: Callable[[], Awaitable[T]], *, capped: bool = True) -> T:
         """Send a request, and again while it fails in passing. ``capped``: it is one of fal's API, which limits us.

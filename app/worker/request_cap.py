@@ -6,6 +6,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from app.core import redis_keys
+from app.core.redis_retry import retry
 from app.core.throttle import Limit, Throttle
 
 BURST: Final = 0.5
@@ -20,7 +21,7 @@ class RequestCap:
         self._limit = Limit(redis_keys.FAL_REQUEST_CAP, 1 / per_second, BURST)
 
     async def wait(self) -> None:
-        """Wait until the next request may be sent."""
-        delay = await self._throttle.reserve([self._limit])
+        """Wait until the next request may be sent, and for Redis."""
+        delay = await retry(lambda: self._throttle.reserve([self._limit]))
         if delay > 0:
             await asyncio.sleep(delay)

@@ -16,7 +16,7 @@ from app.core.errors import FailureReason, RequestFailedError
 from app.core.media import MediaStore, content_type_of
 from app.core.operations import Operation
 from app.core.pause import PauseKind, Pauses
-from app.core.redis_clients import until_answered
+from app.core.redis_retry import retry
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestRecord, RequestState, RequestStore
 from app.worker import executions, models
 from app.worker.executions import JobPostponedError
@@ -96,14 +96,14 @@ class Submitter:
             found = await self._looked_up(record)
         except (ListingRefusedError, TransientError) as error:
             await self._unknown(record, error)
-            await until_answered(lambda: self.store.undo_submit(request_id, lease, record.submits))
+            await self.store.undo_submit(request_id, lease, record.submits)
             return
         if found:
             log.info("request %s: fal took it as %s", request_id, found.request_id)
             await self._record_answer(request_id, found)
         elif not await self._answered(request_id):
             log.info("request %s: fal did not take submit %d", request_id, record.submits)
-            await until_answered(lambda: self.store.undo_submit(request_id, lease, record.submits - 1))
+            await self.store.undo_submit(request_id, lease, record.submits - 1)
 
     # -- the submit -----------------------------------------------------------------------------------------------
 
@@ -113,9 +113,7 @@ class Submitter:
         running = executions.current.get()
         if running.stopping:
             raise JobPostponedError("the worker stops")
-        if not await until_answered(
-            lambda: self.store.begin_submit(request_id, lease, submits + 1, payload, self.request_deadline)
-        ):
+        if not await self.store.begin_submit(request_id, lease, submits + 1, payload, self.request_deadline):
             return  # it has been cancelled
         undo = partial(self.store.undo_submit, request_id, lease, submits)
 
@@ -127,26 +125,26 @@ class Submitter:
             check()
             fal_request = await self.fal.submit(endpoint, payload, about_to_send=check)
         except (TransientError, RequestFailedError, JobPostponedError):
-            await until_answered(undo)
+            await undo()
             raise
         except SubmitOutcomeUnknownError as error:
             log.warning("request %s: submit %d: %s", request_id, submits + 1, error)
             return  # the record says what is known of it
-        await until_answered(partial(self.store.own_fal_request, fal_request.request_id, request_id))
-        if await until_answered(self.pauses.end):
+        await self.store.own_fal_request(fal_request.request_id, request_id)
+        if await self.pauses.end():
             log.warning("fal takes requests again")
         await self._record_answer(request_id, fal_request)
 
     async def _record_answer(self, request_id: str, fal_request: FalRequest) -> None:
-        if await until_answered(lambda: self.store.submitted(request_id, fal_request)):
+        if await self.store.submitted(request_id, fal_request):
             return
-        record = await until_answered(partial(self.store.load, request_id))
+        record = await self.store.load(request_id)
         if record is None or record.fal != fal_request:  # cancelled meanwhile, or given up, or submitted by another
             log.warning("request %s: nobody waits for fal's request %s", request_id, fal_request.request_id)
             await cancel_at_fal(self.fal, self.patience, fal_request)
 
     async def _pause(self, kind: PauseKind, reason: str) -> None:
-        if await until_answered(partial(self.pauses.begin, kind, reason)):
+        if await self.pauses.begin(kind, reason):
             log.error("fal takes nothing, no new jobs for now: %s: %s", kind, reason)
 
     async def _upload_inputs(self, request: ImageRequest) -> list[str]:
@@ -172,7 +170,7 @@ class Submitter:
     # -- submits without an answer --------------------------------------------------------------------------------
 
     async def _answered(self, request_id: str) -> bool:
-        record = await until_answered(partial(self.store.load, request_id))
+        record = await self.store.load(request_id)
         return record is None or record.state is not RequestState.SUBMITTING
 
     async def _looked_up(self, record: RequestRecord) -> FalRequest | None:
@@ -185,7 +183,7 @@ class Submitter:
         request, payload = record.request, record.payload
         if payload is None:
             raise ListingRefusedError("its input is not known")  # recorded by the release before
-        deadline = Deadline(min(self.request_deadline, record.deadline - await until_answered(self.store.now)))
+        deadline = Deadline(min(self.request_deadline, record.deadline - await self.store.now()))
         absent = Deadline(ABSENT_AFTER)
         since = record.submitting_at if record.submitting_at <= time.time() else request.created_at
         attempt = 0
@@ -193,7 +191,7 @@ class Submitter:
             last_look = absent.passed
             try:
                 for found in await self.listing.find(self.endpoints[request.operation], payload, since):
-                    if await until_answered(partial(self.store.own_fal_request, found.request_id, request.id)):
+                    if await self.store.own_fal_request(found.request_id, request.id):
                         return found
                 if last_look:
                     return None
@@ -213,7 +211,7 @@ class Submitter:
         log.warning(
             "request %s: nobody knows whether submit %d reached fal: %s", record.request.id, record.submits, error
         )
-        await until_answered(partial(counters.count, self.redis, counters.Counter.SUBMITS_UNKNOWN))
+        await retry(partial(counters.count, self.redis, counters.Counter.SUBMITS_UNKNOWN))
         if record.submits > self.submit_repeats:
             raise RequestFailedError(FailureReason.OUTCOME_UNKNOWN, f"after {record.submits} submits")
 

@@ -103,7 +103,7 @@ MUTANTS: Final = (
     Mutant(
         "a poller asks fal without a look at the request's record",
         "app/worker/collecting.py",
-        "            record = await until_answered(partial(self.store.load, request_id))\n"
+        "            record = await self.store.load(request_id)\n"
         "            if record is None or record.state.is_terminal:\n"
         "                raise RequestEndedError(request_id)\n",
         "",

@@ -18,7 +18,6 @@ BOT_ORDER = (
     "settings",
     "tasks",
     "texts",
-    "outage",
     "lanes",
     "telegram",
     "people",

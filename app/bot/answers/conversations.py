@@ -22,7 +22,7 @@ from app.bot.tasks import end
 from app.core import redis_keys
 from app.core.epoch import NO_EPOCH, Epoch
 from app.core.lua_scripts import load
-from app.core.redis_clients import until_answered
+from app.core.redis_retry import retry
 
 TTL: Final = 7 * 24 * 3600
 """Seconds that a conversation is remembered after its last change."""
@@ -91,7 +91,7 @@ class Conversations:
         renew = _Renewal(self._renewal, request_id, sender, attempt)
         keeper = asyncio.create_task(_keep(renew))
         try:
-            with fenced(lambda: until_answered(renew)):
+            with fenced(lambda: retry(renew)):
                 yield
         finally:
             await end([keeper])
@@ -103,7 +103,7 @@ class Conversations:
             ClaimLostError: another sender has taken over meanwhile, and does not know of this message.
         """
         key = redis_keys.conversation(request_id)
-        if not await until_answered(lambda: self._place(keys=[key], args=[sender, attempt, message_id])):
+        if not await retry(lambda: self._place(keys=[key], args=[sender, attempt, message_id])):
             raise ClaimLostError(f"request {request_id}: another sender has taken over")
 
     async def album_placed(
@@ -117,7 +117,7 @@ class Conversations:
         keys = [redis_keys.conversation(request_id), redis_keys.shown(chat_id, "")]
         names = [json.dumps(file_ids)] if file_ids else []
         args: list[str | int] = [sender, attempt, request_id, TTL, json.dumps(album), *names]
-        if not await until_answered(lambda: self._album(keys=keys, args=args)):
+        if not await retry(lambda: self._album(keys=keys, args=args)):
             raise ClaimLostError(f"request {request_id}: another sender has taken over")
 
     async def shown_in(self, chat_id: int, message_id: int) -> tuple[str, int] | None:
@@ -129,7 +129,7 @@ class Conversations:
     async def pictures_sent(self, request_id: str, file_ids: Sequence[str]) -> None:
         """Note which pictures have been sent in all."""
         key = redis_keys.conversation(request_id)
-        await until_answered(lambda: self._sent(keys=[key], args=[TTL, json.dumps(file_ids)]))
+        await retry(lambda: self._sent(keys=[key], args=[TTL, json.dumps(file_ids)]))
 
     async def failed(self, request_id: str) -> int:
         """Count an attempt that failed; return how many have."""
@@ -145,12 +145,12 @@ class Conversations:
 
     async def end(self, request_id: str) -> None:
         """Note that the request is answered: nothing more is to be sent."""
-        await until_answered(lambda: self._note(request_id, ended=1))
+        await retry(lambda: self._note(request_id, ended=1))
 
     async def miss(self, request_id: str, user_id: int) -> None:
         """Note that a result is there, and nobody to send it to: it waits for ``TTL`` seconds for them to return."""
         keys = [redis_keys.conversation(request_id), redis_keys.missed(user_id)]
-        await until_answered(lambda: self._miss(keys=keys, args=[TTL, request_id]))
+        await retry(lambda: self._miss(keys=keys, args=[TTL, request_id]))
 
     async def returned(self, user_id: int) -> None:
         """Have a person who is back sent what they have missed: it is told of once more."""

@@ -28,10 +28,10 @@ from app.bot.answers.keyboards import album_keyboard, failure_keyboard, result_k
 from app.bot.answers.picture_sender import Frame, NotAPhotoError, PictureSender
 from app.bot.answers.status_board import StatusBoard
 from app.bot.lanes import Lanes
-from app.bot.outage import Outage
 from app.bot.telegram import is_gone, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import queues
+from app.core.backoff import Backoff
 from app.core.errors import FailureReason
 from app.core.events import Event, EventReader, EventType
 from app.core.redis_clients import passes
@@ -72,7 +72,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver for ever: in order within a request or batch, side by side across them."""
-        outage = Outage("Redis (events)")
+        backoff = Backoff("Redis (events)")
         while True:
             try:
                 await self.reader.open()
@@ -81,9 +81,9 @@ class Delivery:
                         if event.entry_id not in self._in_hand:  # a slow one is claimed again, by ourselves too
                             self._in_hand.add(event.entry_id)
                             await self.lanes.put(_lane(event), partial(self._settle, event))
-                    outage.over()
+                    backoff.reset()
             except RedisError as error:
-                await outage.pause(error)
+                await backoff.wait(error)
 
     async def _settle(self, event: Event) -> None:
         """Handle an event and acknowledge it. If that fails it stays in the stream and is tried again."""

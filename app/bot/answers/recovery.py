@@ -13,10 +13,10 @@ from redis.exceptions import RedisError
 
 from app.bot.answers.conversations import Conversations
 from app.bot.answers.waiting import Waiting, WaitingList
-from app.bot.outage import Outage
 from app.bot.people.alerts import Alert, Alerts
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
+from app.core.backoff import Backoff
 from app.core.epoch import TICK_EVERY, EpochClock
 from app.core.errors import FailureReason
 from app.core.redis_clients import passes
@@ -50,7 +50,7 @@ class Recovery:
 
     async def run(self) -> None:
         """For ever raise the tick; recover when Redis is behind."""
-        outage = Outage("Redis (epoch)", most=TICK_EVERY)
+        backoff = Backoff("Redis (epoch)", most=TICK_EVERY)
         while True:
             try:
                 knows_all = await self.waiting.refresh(self.clock.tick)
@@ -59,9 +59,9 @@ class Recovery:
             except RedisError as error:
                 if not passes(error):
                     raise
-                await outage.pause(error)
+                await backoff.wait(error)
             else:
-                outage.over()
+                backoff.reset()
                 await asyncio.sleep(TICK_EVERY)
 
     def _lock(self) -> RedisLock:

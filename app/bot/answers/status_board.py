@@ -24,10 +24,10 @@ from app.bot.answers.eta import Forecast, Outlook, Standing, describe
 from app.bot.answers.keyboards import status_keyboard
 from app.bot.answers.pacing import Pacing
 from app.bot.lanes import Lanes
-from app.bot.outage import Outage
 from app.bot.telegram import EditStatus, passes, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
+from app.core.backoff import Backoff
 from app.core.lua_scripts import load
 from app.core.operations import Operation
 from app.core.redis_clients import write
@@ -138,14 +138,14 @@ class StatusBoard:
 
     async def run(self) -> None:
         """Keep the messages up to date for ever."""
-        outage = Outage("Redis (status messages)")
+        backoff = Backoff("Redis (status messages)")
         while True:
             try:
                 looked_at = await self.look()
             except RedisError as error:
-                await outage.pause(error)
+                await backoff.wait(error)
             else:
-                outage.over()
+                backoff.reset()
                 if looked_at < AT_ONCE:
                     await asyncio.sleep(IDLE)
 

@@ -8,7 +8,7 @@ import aiohttp
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 
-from app.bot.outage import Outage
+from app.core.backoff import Backoff
 from app.core.errors import ImagebotError
 
 ATTEMPTS: Final = 5
@@ -35,7 +35,7 @@ async def download(bot: Bot, file_id: str, size: int | None, limit: int) -> byte
     """
     if size is not None and size > limit:
         raise TooLargeError
-    outage = Outage("Telegram (files)")
+    backoff = Backoff("Telegram (files)")
     for _ in range(ATTEMPTS):
         try:
             file = await bot.get_file(file_id)
@@ -47,9 +47,9 @@ async def download(bot: Bot, file_id: str, size: int | None, limit: int) -> byte
             logger.info("a file can't be had: %s", error.message)
             break
         except (aiohttp.ClientError, TimeoutError) as error:
-            await outage.pause(error)
+            await backoff.wait(error)
         else:
-            outage.over()
+            backoff.reset()
             return buffer.getvalue()
     raise UnavailableError
 

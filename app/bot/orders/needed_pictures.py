@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.bot.answers.waiting import WaitingList
-from app.bot.outage import Outage
 from app.core import redis_keys
+from app.core.backoff import Backoff
 from app.core.media import MediaStore
 from app.core.media_retention import NEEDED, NEEDED_EVERY
 from app.core.redis_clients import passes
@@ -31,16 +31,16 @@ class NeededPictures:
 
     async def run(self) -> None:
         """For ever write it anew."""
-        outage = Outage("the list of needed pictures")
+        backoff = Backoff("the list of needed pictures")
         while True:
             try:
                 await self.write()
             except (RedisError, OSError, obstore.exceptions.BaseError) as error:
                 if isinstance(error, RedisError) and not passes(error):
                     raise
-                await outage.pause(error)
+                await backoff.wait(error)
             else:
-                outage.over()
+                backoff.reset()
                 await asyncio.sleep(NEEDED_EVERY)
 
     async def write(self) -> None:

@@ -21,12 +21,12 @@ from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.bot.outage import Outage
 from app.bot.people.users import Users
 from app.bot.tasks import end
 from app.bot.telegram import is_gone, quietly
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
+from app.core.backoff import Backoff
 from app.core.lua_scripts import load
 from app.core.redis_lock import RedisLock
 
@@ -162,14 +162,14 @@ class Broadcaster:
 
     async def run(self) -> None:
         """Send for ever."""
-        outage = Outage("Redis (broadcast)")
+        backoff = Backoff("Redis (broadcast)")
         while True:
             try:
                 await self.send()
             except RedisError as error:
-                await outage.pause(error)
+                await backoff.wait(error)
             else:
-                outage.over()
+                backoff.reset()
                 await asyncio.sleep(LOOK_INTERVAL)
 
     async def send(self) -> None:

@@ -7,9 +7,9 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.bot.outage import Outage
 from app.bot.people.alerts import Alert, Alerts
 from app.core import redis_keys
+from app.core.backoff import Backoff
 from app.core.pause import PauseKind, Pauses
 
 LOOK_EVERY: Final = 5.0
@@ -35,14 +35,14 @@ class PauseAlerts:
 
     async def run(self) -> None:
         """For ever look at it; all instances may."""
-        outage = Outage("Redis (pause)")
+        backoff = Backoff("Redis (pause)")
         while True:
             try:
                 await self.look()
             except RedisError as error:
-                await outage.pause(error)
+                await backoff.wait(error)
             else:
-                outage.over()
+                backoff.reset()
                 await asyncio.sleep(LOOK_EVERY)
 
     async def look(self) -> None:

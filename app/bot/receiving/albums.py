@@ -13,9 +13,9 @@ from aiogram.types import Message, Update
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.bot.outage import Outage
 from app.bot.receiving.inbox import RECEIVED_TTL, chat_of
 from app.core import redis_keys
+from app.core.backoff import Backoff
 from app.core.lua_scripts import load
 
 QUIET: Final = 1.0
@@ -63,7 +63,7 @@ class Albums:
 
     async def run(self) -> None:
         """Close albums for ever."""
-        outage = Outage("Redis (albums)")
+        backoff = Backoff("Redis (albums)")
         while True:
             try:
                 # While nobody was here messages may have waited elsewhere: give them time to come.
@@ -71,10 +71,10 @@ class Albums:
                 while True:
                     for album_id in await self._due(keys=[redis_keys.ALBUMS]):
                         await self._try_to_close(album_id)
-                    outage.over()
+                    backoff.reset()
                     await asyncio.sleep(_LOOK)
             except RedisError as error:
-                await outage.pause(error)
+                await backoff.wait(error)
 
     async def _try_to_close(self, album_id: str) -> None:
         """Close an album, unless another message has come, or another instance was faster."""

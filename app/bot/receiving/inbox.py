@@ -23,11 +23,12 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from app.bot.lanes import Lanes
-from app.bot.outage import Outage
 from app.bot.receiving import aside
 from app.bot.receiving.aside import UnreadableError, Why
-from app.core import redis_clients, redis_keys
+from app.core import redis_keys
+from app.core.backoff import Backoff
 from app.core.lua_scripts import load
+from app.core.redis_retry import retry
 from app.core.takeover import Entry, TakeOver
 
 T = TypeVar("T")
@@ -117,7 +118,7 @@ class Inbox:
 
     async def run(self) -> None:
         """Handle updates for ever: in order within a chat, side by side across chats."""
-        outage = Outage("Redis (inbox)")
+        backoff = Backoff("Redis (inbox)")
         while True:
             try:
                 await self._open()
@@ -128,11 +129,11 @@ class Inbox:
                     position = entries[-1][0] if entries else ">"
                 while True:
                     entries = await self._read(position)
-                    outage.over()
+                    backoff.reset()
                     for entry_id, fields in entries:
                         await self._take(entry_id, fields, self._lanes)
             except RedisError as error:
-                await outage.pause(error)
+                await backoff.wait(error)
 
     async def tend(self) -> None:
         """For ever show that what is in hand is being handled, and take over what dead instances had in hand.
@@ -140,7 +141,7 @@ class Inbox:
         While Redis is away nobody can show anything. So what is idle counts as abandoned only if Redis has
         answered promptly for as long as an instance has to show that it lives.
         """
-        outage = Outage("Redis (inbox)", most=_SHOW_LIFE)
+        backoff = Backoff("Redis (inbox)", most=_SHOW_LIFE)
         prompt_since = time.monotonic()
         while True:
             asked = time.monotonic()
@@ -154,10 +155,10 @@ class Inbox:
                 if time.monotonic() - prompt_since > ABANDONED_AFTER:
                     await self._take_over(seconds + micros / 1e6)
             except RedisError as error:
-                await outage.pause(error)
+                await backoff.wait(error)
                 prompt_since = time.monotonic()
             else:
-                outage.over()
+                backoff.reset()
                 await asyncio.sleep(_SHOW_LIFE)
 
     async def _open(self) -> None:
@@ -200,27 +201,27 @@ class Inbox:
         """Handle one update and strike it off. While Redis is away it is tried again, for nothing is lost then."""
         try:
             if after:
-                await _insist(partial(self._wait_for, after))
+                await _retry(partial(self._wait_for, after))
             deaths = await self._deaths(entry_id) if left_over else 0
             async with self._suspects if deaths >= SUSPECT_AFTER else contextlib.nullcontext():
                 why = Why.DEADLY if deaths >= DELIVERIES else await self._attempt(entry_id, update)
             if why is None:
                 keys = [redis_keys.INBOX, redis_keys.INBOX_BEGUN]
-                await _insist(partial(self._strike_off, keys=keys, args=[redis_keys.INBOX_GROUP, entry_id]))
+                await _retry(partial(self._strike_off, keys=keys, args=[redis_keys.INBOX_GROUP, entry_id]))
             else:
                 await self._put_aside(entry_id, update, why)
         finally:
             self._in_hand.discard(entry_id)
 
     async def _deaths(self, entry_id: str) -> int:
-        count: Any = await _insist(partial(self._redis.hget, redis_keys.INBOX_BEGUN, entry_id))
+        count: Any = await _retry(partial(self._redis.hget, redis_keys.INBOX_BEGUN, entry_id))
         return int(count or 0)
 
     async def _attempt(self, entry_id: str, update: RawUpdate) -> Why | None:
         """Handle an update; return why it can't be, if so. From here on a death is blamed on it."""
-        await _insist(partial(self._begin, keys=[redis_keys.INBOX_BEGUN], args=[entry_id, RECEIVED_TTL]))
+        await _retry(partial(self._begin, keys=[redis_keys.INBOX_BEGUN], args=[entry_id, RECEIVED_TTL]))
         try:
-            await _insist(partial(self._handle, update))
+            await _retry(partial(self._handle, update))
         except asyncio.CancelledError:  # the bot is told to stop: no death, so nothing to blame the update for
             with contextlib.suppress(RedisError, TimeoutError):
                 async with asyncio.timeout(_SHOW_LIFE):
@@ -236,9 +237,9 @@ class Inbox:
         kept = (text or _to_text(update))[: aside.TEXT_MAX]
         keys = [redis_keys.INBOX, redis_keys.INBOX_BEGUN, redis_keys.INBOX_ASIDE]
         args: list[str | int] = [redis_keys.INBOX_GROUP, entry_id, kept, why, aside.KEPT, aside.TTL]
-        await _insist(partial(self._set_aside, keys=keys, args=args))
+        await _retry(partial(self._set_aside, keys=keys, args=args))
         self._in_hand.discard(entry_id)
-        await _insist(partial(self._tell_of_aside, update, why))
+        await _retry(partial(self._tell_of_aside, update, why))
 
     async def _wait_for(self, entry_id: str) -> None:
         before = partial(self._redis.xrange, redis_keys.INBOX, entry_id, entry_id)
@@ -280,16 +281,5 @@ def chat_of(update: RawUpdate) -> int:
     return 0
 
 
-async def _insist(work: Callable[[], Awaitable[T]]) -> T:
-    """Do it until Redis can; an error of Redis' that does not pass is raised."""
-    outage = Outage("Redis (update)")
-    while True:
-        try:
-            result = await work()
-        except RedisError as error:
-            if not redis_clients.passes(error):
-                raise
-            await outage.pause(error)
-        else:
-            outage.over()
-            return result
+async def _retry(work: Callable[[], Awaitable[T]]) -> T:
+    return await retry(work, backoff=Backoff("Redis (update)"))

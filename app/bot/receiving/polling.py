@@ -7,9 +7,9 @@ from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramRetryAfter
 from redis.exceptions import RedisError
 
-from app.bot.outage import Outage
 from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.telegram import GetRawUpdates
+from app.core.backoff import Backoff
 
 LONG_POLL: Final = 30
 """Seconds that Telegram holds a request open while there is nothing new."""
@@ -28,7 +28,7 @@ class Polling:
         await self._bot.delete_webhook(
             drop_pending_updates=False
         )  # left from the other mode, it would forbid polling
-        outage = Outage("Telegram (updates)")
+        backoff = Backoff("Telegram (updates)")
         offset: int | None = None
         timeout = 0  # the first request does not wait: its answer shows that polling works
         while True:
@@ -36,9 +36,9 @@ class Polling:
             try:
                 updates = await self._bot(method, request_timeout=timeout + 15)
             except (TelegramAPIError, ClientDecodeError) as error:
-                await outage.pause(error, error.retry_after if isinstance(error, TelegramRetryAfter) else 0)
+                await backoff.wait(error, error.retry_after if isinstance(error, TelegramRetryAfter) else 0)
                 continue
-            outage.over()
+            backoff.reset()
             if timeout == 0:
                 working()
                 timeout = LONG_POLL
@@ -47,12 +47,12 @@ class Polling:
                 offset = max(update["update_id"] for update in updates) + 1
 
     async def _keep(self, updates: Sequence[RawUpdate]) -> None:
-        outage = Outage("Redis (received updates)")
+        backoff = Backoff("Redis (received updates)")
         while True:
             try:
                 await self._inbox.receive(updates)
             except RedisError as error:
-                await outage.pause(error)
+                await backoff.wait(error)
             else:
-                outage.over()
+                backoff.reset()
                 return

@@ -10,8 +10,8 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.bot.outage import Outage
 from app.bot.tasks import end
+from app.core.backoff import Backoff
 from app.core.redis_lock import RedisLock
 
 LEASE: Final = 6.0
@@ -34,7 +34,7 @@ class Standby:
 
         The work is cancelled when the lock could not be renewed in time. An error of the work ends everything.
         """
-        outage = Outage("Redis (standby)", most=_TURN)
+        backoff = Backoff("Redis (standby)", most=_TURN)
         task: asyncio.Task[None] | None = None
         holder, ours_until = "", 0.0
         try:
@@ -43,9 +43,9 @@ class Standby:
                 try:
                     async with asyncio.timeout(_TURN):
                         before, holder = holder, await self._lock.acquire()
-                    outage.over()
+                    backoff.reset()
                 except (RedisError, TimeoutError) as error:
-                    await outage.pause(error)
+                    await backoff.wait(error)
                 else:
                     ours_until = asked + LEASE if holder == self._name else 0.0
                     if holder not in {before, self._name}:

@@ -18,9 +18,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from redis.exceptions import RedisError
 
-from app.bot.outage import Outage
 from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.settings import BotSettings
+from app.core.backoff import Backoff
 
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 BODY_MAX: Final = 1024 * 1024
@@ -95,7 +95,7 @@ class Webhook:
     async def _announce(self) -> None:
         """Tell Telegram where to push. A name that is not known yet, or a wrong certificate, may be put right."""
         certificate = self._settings.webhook_certificate.encode()
-        outage = Outage("Telegram (webhook)")
+        backoff = Backoff("Telegram (webhook)")
         while True:
             try:
                 await self._bot.set_webhook(
@@ -105,9 +105,9 @@ class Webhook:
                     allowed_updates=self._allowed_updates,
                 )
             except TelegramBadRequest as error:
-                await outage.pause(error)
+                await backoff.wait(error)
             else:
-                outage.over()
+                backoff.reset()
                 return
 
     async def _receive(self, request: web.Request) -> web.Response:

@@ -122,7 +122,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     async def sleep(_: float) -> None:
         """Nothing is waited for here."""
 
-    monkeypatch.setattr("app.bot.outage.asyncio.sleep", sleep)
+    monkeypatch.setattr("app.core.backoff.asyncio.sleep", sleep)
     return Place(tmp_path)
 
 

@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from app.bot.outage import Outage
+from app.core.backoff import Backoff
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from app.bot.outage import Outage
 async def test_what_does_not_pass_is_told_as_an_error_with_its_place(
     caplog: pytest.LogCaptureFixture, error: Exception, level: int
 ) -> None:
-    await Outage("Redis", first=0.001).pause(error)
+    await Backoff("Redis", first=0.001).wait(error)
     [record] = caplog.records
     assert record.levelno == level
     assert bool(record.exc_info) is (level == logging.ERROR)

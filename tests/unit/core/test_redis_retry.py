@@ -9,7 +9,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app.core.redis_clients import stay, until_answered
+from app.core.redis_clients import stay
+from app.core.redis_retry import retried, retry
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ async def test_a_call_is_repeated_until_it_is_answered_and_that_is_said_once(
             raise errors.pop(0)
         return "answer"
 
-    assert await until_answered(call) == "answer"
+    assert await retry(call) == "answer"
     assert len(quick) == 3
     assert [record.getMessage() for record in caplog.records] == ["waiting for Redis: ConnectionError: refused"]
 
@@ -46,7 +47,7 @@ async def test_other_errors_are_the_callers() -> None:
         raise ValueError("a bug")
 
     with pytest.raises(ValueError, match="a bug"):
-        await until_answered(call)
+        await retry(call)
 
 
 async def swallow() -> str:
@@ -65,7 +66,7 @@ async def swallow_and_fail() -> None:
 async def test_a_cancellation_that_the_call_swallows_is_obeyed(
     quick: list[float], call: Callable[[], Awaitable[object]]
 ) -> None:
-    task = asyncio.create_task(until_answered(call))
+    task = asyncio.create_task(retry(call))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait({task})
@@ -85,7 +86,7 @@ async def test_who_has_caught_its_cancellation_may_wait_for_redis_again(quick: l
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             stay()
-        return await until_answered(call)
+        return await retry(call)
 
     task = asyncio.create_task(tell_at_the_end())
     await asyncio.sleep(0)
@@ -98,5 +99,27 @@ async def test_a_bug_of_ours_is_raised_and_not_repeated(quick: list[float]) -> N
         raise ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
 
     with pytest.raises(ResponseError):
-        await until_answered(call)
+        await retry(call)
     assert quick == []
+
+
+class Store:
+    def __init__(self, *, retries: bool) -> None:
+        self.retries = retries
+        self.calls: list[str] = []
+
+    @retried
+    async def note(self, what: str) -> int:
+        self.calls.append(what)
+        if len(self.calls) == 1:
+            raise RedisConnectionError("refused")
+        return len(self.calls)
+
+
+async def test_a_store_repeats_what_it_is_asked_if_it_is_to(quick: list[float]) -> None:
+    patient, plain = Store(retries=True), Store(retries=False)
+    assert await patient.note("once more") == 2
+    assert patient.calls == ["once more"] * 2
+    with pytest.raises(RedisConnectionError):
+        await plain.note("once")
+    assert plain.calls == ["once"]
