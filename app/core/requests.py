@@ -14,7 +14,7 @@ once, or not at all::
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, cast
@@ -200,6 +200,27 @@ class RequestStore:
         for record in await self._load_all(request_ids):
             keys.update(record.request.inputs, record.media)
         return keys
+
+    async def asked_for(self, request_ids: Sequence[str]) -> list[str | None]:
+        """Return what people asked for, as JSON that a newer release may have written; None for what is not known."""
+        return await self._fields(request_ids, "request")
+
+    async def reasons(self, request_ids: Sequence[str]) -> list[str]:
+        """Return why requests failed."""
+        return [reason or FailureReason.INTERNAL for reason in await self._fields(request_ids, "reason")]
+
+    async def bury(self, request_id: str) -> None:
+        """Leave a mark where a lost record was: an update that is handled again must not begin the request anew."""
+        key = redis_keys.request(request_id)
+        if await self._redis.hsetnx(key, "state", RequestState.FAILED):
+            await self._redis.hset(key, "id", request_id)
+            await self._redis.expire(key, request_scripts.ENDED_TTL)
+
+    async def _fields(self, request_ids: Sequence[str], name: str) -> list[str | None]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for request_id in request_ids:
+                pipeline.hget(redis_keys.request(request_id), name)
+            return cast(list[str | None], await pipeline.execute())
 
     async def _load_all(self, ids: list[str]) -> list[RequestRecord]:
         async with self._redis.pipeline(transaction=False) as pipeline:

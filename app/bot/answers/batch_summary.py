@@ -1,20 +1,15 @@
 """One message when all requests of a batch have ended."""
 
-from typing import Final, cast
-
 from aiogram import Bot
 from aiogram.exceptions import TelegramAPIError
 from aiogram.methods import SendMessage
 from redis.asyncio import Redis
 
-from app.bot.answers.conversations import ENDED, HELD, TTL, Conversations
+from app.bot.answers.batches import Batch, Batches
+from app.bot.answers.conversations import ENDED, HELD, Conversations
 from app.bot.answers.fence import ClaimLostError
 from app.bot.telegram import is_gone
 from app.bot.texts import Texts, Voice
-from app.core import redis_keys
-from app.core.redis_clients import write
-
-_COUNTED: Final = ("done", "failed", "cancelled")
 
 
 class BatchSummaries:
@@ -22,7 +17,7 @@ class BatchSummaries:
 
     def __init__(self, bot: Bot, redis: Redis, conversations: Conversations, texts: Texts, sender: str) -> None:
         self._bot = bot
-        self._redis = redis
+        self._batches = Batches(redis)
         self._conversations = conversations
         self._texts = texts
         self._sender = sender
@@ -32,7 +27,7 @@ class BatchSummaries:
 
         Returns False if another instance is just summing up: then ask again.
         """
-        await write(self._redis, "SADD", redis_keys.batch_told(batch_id), request_id, ttl=TTL)
+        await self._batches.note_told(batch_id, request_id)
         return await self._sum_up(batch_id, self._sender)
 
     async def sum_up(self, batch_id: str) -> None:
@@ -40,9 +35,8 @@ class BatchSummaries:
         await self._sum_up(batch_id, f"{self._sender}, taking it")
 
     async def _sum_up(self, batch_id: str, sender: str) -> bool:
-        batch = cast(dict[str, str], await self._redis.hgetall(redis_keys.batch(batch_id)))
-        total = int(batch.get("total", 0))
-        if not total or int(await self._redis.scard(redis_keys.batch_told(batch_id))) < total:
+        batch = await self._batches.whole(batch_id)
+        if batch is None:
             return True
         attempt = await self._conversations.claim(batch_id, sender)
         if attempt in (ENDED, HELD):
@@ -55,13 +49,12 @@ class BatchSummaries:
             return False
         return True
 
-    async def _send(self, batch: dict[str, str]) -> None:
-        counts = {name: int(batch.get(name, 0)) for name in _COUNTED}
-        voice = Voice(self._texts, batch["locale"])
+    async def _send(self, batch: Batch) -> None:
+        voice = Voice(self._texts, batch.locale)
         lines = [voice("batch-summary")]
-        lines += [voice(f"batch-summary-{name}", count=count) for name, count in counts.items() if count]
+        lines += [voice(f"batch-summary-{name}", count=count) for name, count in batch.counts.items() if count]
         try:
-            await self._bot(SendMessage(chat_id=int(batch["chat_id"]), text="\n".join(lines)))
+            await self._bot(SendMessage(chat_id=batch.chat_id, text="\n".join(lines)))
         except TelegramAPIError as error:
             if not is_gone(error):
                 raise

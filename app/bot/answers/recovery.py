@@ -21,7 +21,6 @@ from app.core.epoch import TICK_EVERY, EpochClock
 from app.core.errors import FailureReason
 from app.core.redis_clients import passes
 from app.core.redis_lock import RedisLock
-from app.core.request_scripts import ENDED_TTL
 from app.core.requests import RequestState, RequestStore
 
 WRITE_BACK_TIME: Final = 3 * TICK_EVERY
@@ -92,9 +91,9 @@ class Recovery:
         ]
         for request_id, waiting in gone:
             await self._tell(waiting)
-            await self._bury(request_id)
+            await self.requests.bury(request_id)
         for request_id in self.waiting.answered_ids:
-            await self._bury(request_id)
+            await self.requests.bury(request_id)
         self.waiting.answered([request_id for request_id, _ in gone])
         await self.clock.announce()
         await self._lock().release()
@@ -107,10 +106,3 @@ class Recovery:
             await self.bot.send_message(waiting.chat_id, voice(f"failed-{FailureReason.RECORDS_LOST}"))
         except (TelegramAPIError, ClientDecodeError) as error:
             logger.warning("chat %d could not be told that its request is lost: %s", waiting.chat_id, error)
-
-    async def _bury(self, request_id: str) -> None:
-        """Leave a mark where the record was: an update that is handled again must not begin the request anew."""
-        key = redis_keys.request(request_id)
-        if await self.redis.hsetnx(key, "state", RequestState.FAILED):
-            await self.redis.hset(key, "id", request_id)
-            await self.redis.expire(key, ENDED_TTL)

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from redis.asyncio import Redis
 
 from app.core import redis_keys
+from app.core.requests import RequestStore
 
 ANSWERED_MAX: Final = 5000
 """Answered requests that are remembered, so that nobody is told that an answer which came is lost."""
@@ -31,6 +32,7 @@ class WaitingList:
 
     def __init__(self, redis: Redis, file: Path | None = None) -> None:
         self._redis = redis
+        self._requests = RequestStore(redis)
         self._file = file
         self.waiting: dict[str, Waiting] = {}
         self._answered: OrderedDict[str, None] = OrderedDict()
@@ -86,10 +88,7 @@ class WaitingList:
         return True
 
     async def _read(self, request_ids: list[str]) -> dict[str, Waiting]:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for request_id in request_ids:
-                pipeline.hget(redis_keys.request(request_id), "request")
-            texts = await pipeline.execute()
+        texts = await self._requests.asked_for(request_ids)
         found = {}
         for request_id, text in zip(request_ids, texts, strict=True):
             try:

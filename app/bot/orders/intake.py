@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self
 
 import obstore.exceptions
 from aiogram import Bot
@@ -16,9 +16,11 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 
+from app.bot.answers.batches import Batches
 from app.bot.answers.conversations import Conversations
 from app.bot.orders.room import Room
 from app.bot.people.alerts import Alert, Alerts
+from app.bot.people.users import Users
 from app.bot.settings import BotSettings
 from app.bot.texts import Voice
 from app.core import counters, queues, redis_keys
@@ -30,9 +32,6 @@ from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import ImageRequest, RequestStore
 from app.core.result_cache import Result, ResultCache, cache_key
-
-BATCH_TTL: Final = 7 * 24 * 3600
-"""Seconds that a batch is remembered."""
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ class Intake:
                 return False
             if not await self._may_begin(origin, voice):
                 return False
-        vip = await self._is_vip(origin.user_id)
+        vip = await Users(self.redis).is_vip(origin.user_id)
         request = self._request(order, origin, voice, queues.QUEUE_HIGH if vip else queues.QUEUE)
         verdict = await self._take(request, origin, vip=vip)
         if verdict.is_refusal:
@@ -116,25 +115,21 @@ class Intake:
 
         Says why none was, or not all. Their requests' ids are the origin's with ``-1``, ``-2`` ...
         """
-        known = await self.redis.exists(redis_keys.batch(origin.request_id))
-        if not known:
+        batches = Batches(self.redis)
+        if not await batches.is_known(origin.request_id):
             if await self.redis.zcard(redis_keys.open_batch(origin.user_id)):
                 await self.bot.send_message(origin.chat_id, voice("batch-open"))
                 return 0
             if not await self._may_begin(origin, voice, len(orders)):
                 return 0
-        batch = redis_keys.batch(origin.request_id)
-        async with self.redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(batch, mapping={"total": len(orders), "chat_id": origin.chat_id, "locale": voice.locale})
-            pipeline.expire(batch, BATCH_TTL)
-            await pipeline.execute()
+        await batches.begin(origin.request_id, len(orders), origin.chat_id, voice.locale)
         taken = 0
         for number, order in enumerate(orders, 1):
             single = Origin(f"{origin.request_id}-{number}", origin.user_id, origin.chat_id, origin.message_id)
             request = self._request(order, single, voice, queues.QUEUE_LOW, batch=origin.request_id)
             verdict = await self._take(request, single, vip=False)
             if verdict.is_refusal:  # it would be the same for all that follow
-                await self.redis.hset(batch, "total", str(taken))
+                await batches.shrink(origin.request_id, taken)
                 await self._refuse(verdict, origin, voice, vip=False)
                 break
             taken += 1
@@ -205,9 +200,6 @@ class Intake:
         except (OSError, obstore.exceptions.BaseError) as error:  # a worker waits for it
             logger.warning("the media store can't be asked: %s: %s", type(error).__name__, error)
             return False
-
-    async def _is_vip(self, user_id: int) -> bool:
-        return bool(await self.redis.sismember(redis_keys.VIP, str(user_id)))
 
     async def _may_begin(self, origin: Origin, voice: Voice, requests: int = 1) -> bool:
         """Whether there is room for new requests, and the person may send so many now; says so, if not."""

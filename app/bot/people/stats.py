@@ -16,6 +16,7 @@ from app.core.endpoints import MICRO
 from app.core.errors import FailureReason
 from app.core.events import EventType
 from app.core.queues import QUEUES
+from app.core.requests import RequestStore
 
 WINDOW: Final = 600
 """Seconds that throughput and errors are counted over."""
@@ -105,8 +106,4 @@ async def _endings(redis: Redis, now: float) -> tuple[int, Mapping[str, int]]:
             if event.get("type") == EventType.FAILED:
                 failed.append(event["request_id"])
         position = f"({entries[-1][0]}"
-    async with redis.pipeline(transaction=False) as pipeline:
-        for request_id in failed:
-            pipeline.hget(redis_keys.request(request_id), "reason")
-        reasons = cast(list[str | None], await pipeline.execute())
-    return done, Counter(reason or FailureReason.INTERNAL for reason in reasons)
+    return done, Counter(await RequestStore(redis).reasons(failed))

@@ -87,6 +87,10 @@ class Users:
         await self._put(redis_keys.BANNED, user_id, banned)
         await self._redis.delete(redis_keys.ban_told(user_id))
 
+    async def is_vip(self, user_id: int) -> bool:
+        """Whether a person is served first."""
+        return bool(await self._redis.sismember(redis_keys.VIP, str(user_id)))
+
     async def vips(self) -> list[int]:
         """Return the ids of those who are served first."""
         return sorted(int(member) for member in await cast(Any, self._redis.smembers(redis_keys.VIP)))
