@@ -81,7 +81,7 @@ def test_what_a_killed_worker_held_is_put_back_by_its_unit(vps: Host, tmp_path: 
         assert until(lambda: bool(holder(vps)))
         unit = holder(vps)
         assert unit in WORKERS
-        vps.check_output(f"systemctl kill --signal=KILL {unit}")
+        vps.check_output(f"systemctl kill --kill-whom=main --signal=KILL {unit}")
         assert asking.result()["bytes"]
     said = vps.check_output(f"journalctl --output=cat --unit={unit} --since={began}")
     assert "NOAUTH" not in said, "ExecStopPost= has no password of Redis"
