@@ -7,7 +7,8 @@ from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 
 from app.bot.orders.photos import picture_in
-from app.bot.receiving.albums import album_of
+from app.bot.people.users import Acquaintance
+from app.bot.receiving.albums import album_of, is_whole, may_be_cut
 
 
 async def is_private(event: Message | CallbackQuery | ChatMemberUpdated) -> bool:
@@ -49,6 +50,14 @@ async def replies_to_picture(message: Message) -> bool:
 async def is_part_of_album(message: Message, event_update: Update) -> bool:
     """Whether it is one of an album that is still to be collected."""
     return message.media_group_id is not None and album_of(event_update) is None
+
+
+async def is_piece(message: Message, event_update: Update, acquaintance: Acquaintance) -> bool:
+    """Whether it is a piece of a text that a client has cut, as far as can be seen, and not put together yet."""
+    text = message.text
+    if text is None or is_whole(event_update):
+        return False
+    return may_be_cut(text) or (acquaintance.cut and not _is_command(text))
 
 
 async def is_album(message: Message, event_update: Update) -> bool:

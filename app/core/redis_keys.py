@@ -196,6 +196,11 @@ def album(album_id: str) -> str:
     return f"imagebot:album:{album_id}"
 
 
+def pieces(chat_id: int | str) -> str:
+    """The same of the pieces into which a client has cut a text of a chat; as long as they are not whole."""
+    return album(f"{chat_id}-text")
+
+
 PACING_ALL: Final = "imagebot:pacing"
 """When the next message to anybody is due (see ``app/bot/answers/pacing.py``)."""
 

@@ -16,6 +16,7 @@ from app.bot.filters import (
     has_command_for_caption,
     is_moving_picture,
     is_part_of_album,
+    is_piece,
 )
 from app.bot.orders.dialogues import BURST, Editing, Retouching, Showing, Upscaling
 from app.bot.orders.photo_menu import Deed, PhotoButton, photo_keyboard, put_away
@@ -29,7 +30,7 @@ from app.core.operations import MERGE_INPUTS_MAX
 
 
 async def handle_album_part(message: Message, event_update: Update, albums: Albums) -> None:
-    """Put a message of an album aside; one that comes too late is handled as if it were alone."""
+    """Put a message of an album, or a piece of a text, aside; one that comes too late is handled as if alone."""
     if not await albums.add(message, event_update.update_id):
         raise SkipHandler
 
@@ -90,9 +91,10 @@ async def handle_other_document(message: Message) -> None:
 
 
 def make_album_router() -> Router:
-    """Return the handlers that go before all others: a part of an album is nothing to handle yet."""
+    """Return the handlers that go before all others: a part of an album or a text is nothing to handle yet."""
     router = Router(name="albums")
     router.message.register(handle_album_part, is_part_of_album)
+    router.message.register(handle_album_part, is_piece)
     return router
 
 

@@ -29,6 +29,8 @@ class Acquaintance:
     locale: str
     banned: bool = False
     missed: bool = False
+    cut: bool = False
+    """A text of theirs is just coming in pieces."""
 
 
 class Users:
@@ -49,13 +51,14 @@ class Users:
             pipeline.hgetall(key)
             pipeline.sismember(redis_keys.BANNED, str(user_id))
             pipeline.exists(redis_keys.missed(user_id))
+            pipeline.exists(redis_keys.pieces(user_id))
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
                 raise answer
-        _, _, stored, banned, missed = answers
+        _, _, stored, banned, missed, cut = answers
         known = {**stored, _TELEGRAM_LOCALE: telegram_locale}
-        return _acquaintance(known, banned=bool(banned), missed=bool(missed))
+        return _acquaintance(known, banned=bool(banned), missed=bool(missed), cut=bool(cut))
 
     async def recall(self, user_id: int) -> Acquaintance:
         """Return what is known of a person who is not here."""
@@ -107,8 +110,8 @@ class Users:
         await cast(Any, (self._redis.sadd if inside else self._redis.srem)(key, str(user_id)))
 
 
-def _acquaintance(stored: dict[str, str], *, banned: bool, missed: bool = False) -> Acquaintance:
+def _acquaintance(stored: dict[str, str], *, banned: bool, missed: bool = False, cut: bool = False) -> Acquaintance:
     preferences = Preferences.from_hash(stored)
     telegram_locale = stored.get(_TELEGRAM_LOCALE, DEFAULT_LOCALE)
     locale = telegram_locale if preferences.language == AUTO else preferences.language
-    return Acquaintance(preferences, locale, banned, missed)
+    return Acquaintance(preferences, locale, banned, missed, cut)

@@ -1,8 +1,8 @@
-"""Albums: their messages come as separate updates, in any order, and nothing says which is the last.
+"""Albums, and texts that a client has cut: their messages come as separate updates; nothing says which is the last.
 
 Each is put aside in Redis. When none has come for ``QUIET`` seconds the album is closed: one update that holds all of
 its messages goes into the inbox, in the same step, with the id of the first. So an album is handled as any other
-update is.
+update is. The pieces of a text become one message with the whole text.
 """
 
 import asyncio
@@ -25,6 +25,12 @@ CLOSED_TTL: Final = 3600
 
 ALBUM_FIELD: Final = "imagebot_album"
 """The field of an update that holds an album's messages; no name of Telegram's."""
+WHOLE_FIELD: Final = "imagebot_whole"
+"""The field of an update whose text is all that there is of it; no name of Telegram's."""
+TEXT_MOST: Final = 4096
+"""UTF-16 units of a message; a client cuts what is longer, and sends the pieces one after the other."""
+PIECE_LEAST: Final = TEXT_MOST // 2
+"""UTF-16 units that a piece with more to come has at least: clients look for a good place in the second half."""
 _CLOSED: Final = "closed"
 _LOOK: Final = 0.2
 """Seconds between two looks for albums that are whole."""
@@ -36,6 +42,25 @@ def album_of(update: Update) -> list[Message] | None:
     if not parts:
         return None
     return [Message.model_validate(part, context={"bot": update.bot}) for part in parts]
+
+
+def may_be_cut(text: str) -> bool:
+    """Whether a text may be a piece of a longer one that goes on in the next message."""
+    return _units(text) >= PIECE_LEAST
+
+
+def is_whole(update: Update) -> bool:
+    """Whether an update's text has been put together."""
+    return bool((update.model_extra or {}).get(WHOLE_FIELD))
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _joined(pieces: list[str]) -> str:
+    """Put pieces together; one that is not full was cut where there had been a blank, which is lost."""
+    return "".join(piece if _units(piece) == TEXT_MOST else f"{piece}\n" for piece in pieces[:-1]) + pieces[-1]
 
 
 class Albums:
@@ -55,7 +80,7 @@ class Albums:
 
     async def add(self, message: Message, update_id: int) -> bool:
         """Put a message of an album aside; return False if it comes too late to be part of it."""
-        album_id = f"{message.chat.id}-{message.media_group_id}"
+        album_id = f"{message.chat.id}-{message.media_group_id or 'text'}"
         text = message.model_dump_json(exclude_unset=True, by_alias=True)
         part = f'{{"update_id": {update_id}, "message": {text}}}'
         keys = [redis_keys.album(album_id), redis_keys.ALBUMS]
@@ -84,13 +109,14 @@ class Albums:
             return
         parts = [json.loads(found[message_id]) for message_id in sorted(found, key=int)]
         messages = [part["message"] for part in parts]
-        whole = {
-            "update_id": min(part["update_id"] for part in parts),
-            "message": messages[0],
-            ALBUM_FIELD: messages,
-        }
+        whole = {"update_id": min(part["update_id"] for part in parts), "message": messages[0], ALBUM_FIELD: messages}
+        ttl = CLOSED_TTL
+        if "media_group_id" not in messages[0]:  # the next text of the chat is another one
+            text = _joined([message["text"] for message in messages])
+            whole = {"update_id": whole["update_id"], "message": {**messages[0], "text": text}, WHOLE_FIELD: True}
+            ttl = 0
         last = redis_keys.last_update_of(chat_of(whole))
         await self._close(
             keys=[redis_keys.ALBUMS, redis_keys.album(album_id), redis_keys.INBOX, last],
-            args=[album_id, len(messages), json.dumps(whole, ensure_ascii=False), CLOSED_TTL, RECEIVED_TTL],
+            args=[album_id, len(messages), json.dumps(whole, ensure_ascii=False), ttl, RECEIVED_TTL],
         )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from app.bot.lanes import Lanes
-from app.bot.receiving.albums import Albums, album_of
+from app.bot.receiving.albums import TEXT_MOST, Albums, album_of, is_whole
 from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.tasks import end
 from app.core import redis_keys
@@ -64,6 +64,29 @@ async def test_in_whatever_order_and_however_often_the_parts_come_they_are_one_u
         [update] = await inbox(redis, 1)
     assert numbers(update) == [1, 2, 3, 4, 5]
     assert update.update_id == 101
+
+
+def piece(number: int, text: str) -> tuple[Message, int]:
+    """A piece of a text, and the number of its update."""
+    message = {"message_id": number, "date": 0, "chat": CHAT, "from": SENDER, "text": text}
+    return Message.model_validate(message), 100 + number
+
+
+async def test_the_pieces_of_a_text_are_put_together_and_the_next_text_is_another(redis: Redis) -> None:
+    albums = Albums(redis, quiet=0.1)
+    full, short = "x" * TEXT_MOST, "y" * 3000
+    async with closing(albums):
+        for number, text in ((2, short), (1, full), (3, "the end")):
+            assert await albums.add(*piece(number, text))
+        await inbox(redis, 1)
+        assert await albums.add(*piece(4, full))
+        whole, other = await inbox(redis, 2)
+    assert whole.message
+    assert other.message
+    assert whole.message.text == f"{full}{short}\nthe end"
+    assert (whole.update_id, is_whole(whole), album_of(whole)) == (101, True, None)
+    assert other.message.text == full
+    assert await redis.exists(redis_keys.pieces(7)) == 0
 
 
 async def test_the_update_holds_what_the_messages_held(redis: Redis) -> None:

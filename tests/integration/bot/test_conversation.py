@@ -147,3 +147,20 @@ def test_the_menu_has_the_commands_in_both_languages(scene: Scene) -> None:
     menus = [scene.telegram.post(f"/bot{TOKEN}/getMyCommands", **each)["result"] for each in languages]
     assert [command["command"] for command in menus[0]] == [command["command"] for command in menus[1]]
     assert menus[0] != menus[1]
+
+
+def test_what_a_client_cuts_is_one_prompt_and_is_refused_once(scene: Scene) -> None:
+    person = scene.person()
+    person.say("fox " * 1500)
+    person.waits_for_text("It has 5,999 characters")
+    person.say(f"a hare {person.id}")
+    request_id = scene.worker.waits_for_request(person)
+    assert scene.worker.queued(person) == [request_id]
+    assert len([text for text in person.texts() if "whole story" in text]) == 1
+
+
+def test_a_list_that_a_client_cuts_is_one_list(scene: Scene) -> None:
+    person = scene.person("ru")
+    lines = [f"{number} of {person.id} " + "x" * 700 for number in range(10)]
+    person.say("/batch " + "\n".join(lines))
+    person.waits_for_text("В списке 10 картинок")
