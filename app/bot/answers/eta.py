@@ -23,6 +23,8 @@ RUN_TIMES_NEEDED: Final = 5
 """Run times without which nothing is foretold."""
 FRESH: Final = 1.0
 """Seconds for which one look at the queues serves all."""
+LONG: Final = 2
+"""How many times the usual time is longer than usual."""
 ELAPSED_STEP: Final = 5
 """Seconds in which elapsed time is told."""
 
@@ -125,21 +127,38 @@ class Forecast:
 
 
 def describe(standing: Standing, outlook: Outlook, voice: Voice, now: float) -> str:
-    """Return the sentence that says where a request stands at the time ``now`` (Unix s)."""
+    """Return the sentence that says where a request stands at the time ``now`` (Unix s).
+
+    What is about to begin, for there is a free slot, is said to be drawn: nobody has to wait for anybody.
+    """
+    usual = outlook.run_times.get(standing.operation)
     if standing.is_drawn:
         elapsed = max(0, int(now - (standing.started_at or now))) // ELAPSED_STEP * ELAPSED_STEP
-        if elapsed == 0:
-            return voice("status-drawing")
-        return voice("status-drawing-since", elapsed=_duration(elapsed, voice))
+        return _drawing(elapsed, usual, voice)
     if outlook.pause:
         return voice(f"status-paused-{outlook.pause.kind}")
     place = outlook.place(standing)
+    if usual is not None and (place is None or place <= outlook.slots - outlook.running):
+        return _drawing(0, usual, voice)
     if place is None:
         return voice("status-next")
     seconds = outlook.seconds_left(standing)
     if seconds is None:
         return voice("status-queued", place=place)
     return voice("status-queued-eta", place=place, left=_duration(seconds, voice))
+
+
+def _drawing(elapsed: int, usual: float | None, voice: Voice) -> str:
+    """Say how long something has been drawn, and how long that takes as a rule, where that is known (s)."""
+    if usual is None:
+        return (
+            voice("status-drawing-since", elapsed=_duration(elapsed, voice)) if elapsed else voice("status-drawing")
+        )
+    if elapsed > LONG * usual:
+        return voice("status-drawing-long")
+    if not elapsed:
+        return voice("status-drawing-usual", usual=_duration(usual, voice))
+    return voice("status-drawing-of", elapsed=_duration(elapsed, voice), usual=_duration(usual, voice))
 
 
 def _duration(seconds: float, voice: Voice) -> str:

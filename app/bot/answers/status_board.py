@@ -9,13 +9,15 @@ limits leave over (``app/bot/answers/pacing.py``). However many are alive, they 
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
 from aiogram import Bot
+from aiogram.enums import ChatAction
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramRetryAfter
-from aiogram.methods import DeleteMessage, SendMessage
+from aiogram.methods import DeleteMessage, SendChatAction, SendMessage
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -157,6 +159,8 @@ class StatusBoard:
         outlook = await self._forecast.recent()
         unchanged = []
         for status in map(_Status.read, rows):
+            if status.standing.is_drawn:
+                await self._edits.put(status.chat_id, partial(self._show_drawing, status.chat_id))
             text = _text(status.standing, outlook, Voice(self._texts, status.locale), float(now))
             if text == status.shown:
                 unchanged.append(status.standing.request_id)
@@ -167,6 +171,11 @@ class StatusBoard:
         if unchanged:
             await self._look_again(LOOK_EVERY, *unchanged)
         return len(rows)
+
+    async def _show_drawing(self, chat_id: int) -> None:
+        """Let Telegram say that a picture is on its way, until the next look; not worth an error."""
+        with suppress(TelegramAPIError, ClientDecodeError):
+            await self._bot(SendChatAction(chat_id=chat_id, action=ChatAction.UPLOAD_PHOTO))
 
     async def _turn(self, chat_id: int) -> float:
         """Take a turn to send something; return 0, or the seconds after which it is worth to ask again."""

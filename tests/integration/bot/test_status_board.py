@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Hashable
 from typing import Any
 
 import pytest
-from aiogram.methods import DeleteMessage, Response, SendMessage
+from aiogram.methods import DeleteMessage, Response, SendChatAction, SendMessage
 from aiogram.types import Message, ResponseParameters
 from redis.asyncio import Redis
 from rq import Queue
@@ -106,6 +106,10 @@ class Hall:
         """What they were changed to."""
         return [str(method.text) for method in self.bot.requests.all if type(method) is EditStatus]
 
+    def actions(self) -> list[str]:
+        """What Telegram was told to show that the bot is doing."""
+        return [str(method.action) for method in self.bot.requests.all if isinstance(method, SendChatAction)]
+
     def deleted(self) -> int:
         """How many were taken back."""
         return len([method for method in self.bot.requests.all if type(method) is DeleteMessage])
@@ -147,6 +151,21 @@ async def test_it_is_queued_then_drawn_then_gone(hall: Hall) -> None:
     assert hall.deleted() == 1
     await hall.later()
     assert await hall.look() == []
+
+
+async def test_telegram_says_that_a_picture_is_on_its_way_as_long_as_it_is_drawn(hall: Hall) -> None:
+    await hall.begin("u1")
+    await hall.later()
+    await hall.look()
+    assert hall.actions() == []
+    await hall.is_drawn("u1", since=6)
+    for _ in range(2):
+        await hall.later()
+        await hall.look()
+    assert hall.actions() == ["upload_photo"] * 2
+    hall.bot.add_result(SendChatAction, ok=False, error_code=502, description="Bad Gateway")
+    await hall.later()
+    await hall.look()  # not worth an error
 
 
 async def test_the_button_stays_under_a_changed_message(hall: Hall) -> None:

@@ -67,19 +67,39 @@ def test_a_request_that_joined_another_stands_where_that_does() -> None:
 @pytest.mark.parametrize(
     ("standing", "english", "russian"),
     [
-        (waiting("u3"), "You are #3 in the queue, about 20 s to go.", "Номер 3 в очереди, осталось около 20 с."),
-        (waiting("u9"), "You're next.", "Вот-вот начну."),
-        (drawn(1000.0), "Drawing… 15 s", "Рисую… 15 с"),
-        (drawn(1016.0), "Drawing…", "Рисую…"),
-        (drawn(930.0), "Drawing… 2 min", "Рисую… 2 мин"),
-        (drawn(1050.0), "Drawing…", "Рисую…"),  # a worker whose clock is ahead
-        (drawn(None), "Drawing…", "Рисую…"),
+        (waiting("u3"), "You are #3 in the queue, about 30 s to go.", "Номер 3 в очереди, осталось около 30 с."),
+        (waiting("u9"), "Drawing, usually about 20 s", "Рисую, обычно около 20 с"),
+        (drawn(1000.0), "Drawing… 15 s of about 20 s", "Рисую… 15 с из примерно 20 с"),
+        (drawn(1016.0), "Drawing, usually about 20 s", "Рисую, обычно около 20 с"),
+        (drawn(979.0), "Drawing… 40 s of about 20 s", "Рисую… 40 с из примерно 20 с"),
+        (drawn(970.0), "Longer than usual, still working", "Дольше обычного, но работа идёт"),
+        (drawn(1050.0), "Drawing, usually about 20 s", "Рисую, обычно около 20 с"),  # a worker whose clock is ahead
+        (drawn(None), "Drawing, usually about 20 s", "Рисую, обычно около 20 с"),
     ],
 )
 def test_where_it_stands_is_said_in_a_sentence(standing: Standing, english: str, russian: str) -> None:
-    look = outlook(waiting=3)
+    look = outlook(waiting=3, running=10)
     assert describe(standing, look, EN, now=1019.0) == english
     assert describe(standing, look, RU, now=1019.0) == russian
+
+
+@pytest.mark.parametrize(("waiting_ones", "running"), [(3, 0), (3, 7)])
+def test_who_finds_a_free_slot_is_not_told_of_a_queue(waiting_ones: int, running: int) -> None:
+    look = outlook(waiting=waiting_ones, running=running)
+    assert describe(waiting("u3"), look, EN, now=0.0) == "Drawing, usually about 20 s"
+
+
+@pytest.mark.parametrize(
+    ("standing", "sentence"),
+    [
+        (drawn(1000.0), "Drawing… 15 s"),
+        (drawn(1016.0), "Drawing…"),
+        (drawn(930.0), "Drawing… 2 min"),
+        (waiting("u9"), "You're next."),
+    ],
+)
+def test_what_it_takes_as_a_rule_is_not_said_before_it_is_known(standing: Standing, sentence: str) -> None:
+    assert describe(standing, outlook(waiting=3, run_time=None), EN, now=1019.0) == sentence
 
 
 @pytest.mark.parametrize(
@@ -87,7 +107,7 @@ def test_where_it_stands_is_said_in_a_sentence(standing: Standing, english: str,
 )
 def test_times_are_rounded_up_so_that_they_change_seldom(run_time: float, left: str) -> None:
     look = outlook(waiting=1, run_time=run_time)
-    assert describe(waiting("u1"), look, EN, now=0.0) == f"You are #1 in the queue, about {left} to go."
+    assert describe(waiting("u1"), look, EN, now=0.0) == f"Drawing, usually about {left}"
 
 
 def test_a_place_is_told_even_if_the_time_is_not_known() -> None:

@@ -100,7 +100,7 @@ async def test_status_lists_one_s_own_requests_with_their_standing(stage: Stage)
     [said] = await stage.hears("/status")
     assert said.text.splitlines() == [
         "Your requests:",
-        "1. Picture: \u2068a fox\u2069", "Drawing…",
+        "1. Picture: \u2068a fox\u2069", "Drawing, usually about 20 s",
         "2. Upscale", "You are #3 in the queue.",
     ]  # fmt: skip
     assert buttons(said) == {"✖ 1": "x:u1:1", "✖ 2": "x:u3:1", "Cancel all": "xx"}

@@ -8,6 +8,9 @@ status-paused-account = The drawing service is paused for now. Your place is kep
 status-paused-provider-down = The drawing service does not answer just now. Your place is kept; I go on by myself as soon as it does.
 status-drawing = Drawing…
 status-drawing-since = Drawing… { $elapsed }
+status-drawing-usual = Drawing, usually about { $usual }
+status-drawing-of = Drawing… { $elapsed } of about { $usual }
+status-drawing-long = Longer than usual, still working
 status-seconds = { $seconds } s
 status-minutes = { $minutes } min
 

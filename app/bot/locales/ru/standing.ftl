@@ -8,6 +8,9 @@ status-paused-account = Рисование пока приостановлено
 status-paused-provider-down = Сервис рисования сейчас не отвечает. Ваше место сохраняется: продолжу сам, как только он ответит.
 status-drawing = Рисую…
 status-drawing-since = Рисую… { $elapsed }
+status-drawing-usual = Рисую, обычно около { $usual }
+status-drawing-of = Рисую… { $elapsed } из примерно { $usual }
+status-drawing-long = Дольше обычного, но работа идёт
 status-seconds = { $seconds } с
 status-minutes = { $minutes } мин
 
