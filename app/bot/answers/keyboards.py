@@ -58,7 +58,7 @@ class PickButton(CallbackData, prefix="k"):
 
 
 class Remedy(StrEnum):
-    """What can be done about a failure; each has a text ``failed-button-<name>``."""
+    """What can be done about a failure; each has a text ``remedy-<name>``."""
 
     AGAIN = "again"
     WORDS = "words"
@@ -95,7 +95,7 @@ def failure_keyboard(record: RequestRecord, voice: Voice) -> InlineKeyboardMarku
         return None
     request = record.request
     row = [
-        _button(voice(f"failed-button-{remedy}"), FailureButton(remedy=remedy, request_id=request.id))
+        _button(voice(f"remedy-{remedy}"), FailureButton(remedy=remedy, request_id=request.id))
         for remedy in remedies(record)
     ]
     return InlineKeyboardMarkup(inline_keyboard=[row])

@@ -56,7 +56,7 @@ async def handle_failure_button(
     request, news = record.request, query.message
     if callback_data.remedy is Remedy.WORDS:
         await enter(state, Rewording.words, datetime.now(UTC), request_id=request.id)
-        await ask(bot, state, voice, voice("failed-words"), news.message_id)
+        await ask(bot, state, voice, voice("remedy-question"), news.message_id)
     elif callback_data.remedy is Remedy.PHOTO:
         await enter(state, _PHOTO_MODES[request.operation], datetime.now(UTC))
         await ask(bot, state, voice, voice(f"{request.operation}-photo"), news.message_id)

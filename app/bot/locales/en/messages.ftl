@@ -54,10 +54,10 @@ failed-outcome-unknown = The connection broke at the very moment I sent this off
 failed-records-lost = I have lost track of this request, and of what you asked. Sorry! Please send it again.
 failed-internal = Something broke on my side. Sorry! Please send it again.
 
-failed-button-again = Try again
-failed-button-words = Change the words
-failed-button-photo = Another photo
-failed-words = Tell me in other words what you want.
+remedy-again = Try again
+remedy-words = Change the words
+remedy-photo = Another photo
+remedy-question = Tell me in other words what you want.
 failed-gone = I no longer have that request. Please send it again.
 
 trouble = Something went wrong on my side. Sorry! Please try once more.
