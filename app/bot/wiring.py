@@ -24,6 +24,7 @@ from app.bot.answers.status_board import StatusBoard
 from app.bot.answers.waiting import WaitingList
 from app.bot.dispatcher import make_dispatcher
 from app.bot.lanes import Lanes
+from app.bot.orders.allowance import Allowances
 from app.bot.orders.cancellation import Cancellation
 from app.bot.orders.dialogues import dialogue_storage
 from app.bot.orders.intake import Intake
@@ -304,6 +305,7 @@ class Application:
             pictures=self._pictures,
             summaries=self._summaries,
             cancellation=Cancellation(self._requests, self._clients.rq),
+            allowances=Allowances(self._redis, self._settings),
         )
 
     @cached_property

@@ -6,6 +6,7 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
+from app.bot.orders.allowance import Allowances, hours_and_minutes
 from app.bot.people.commands import Menus
 from app.bot.people.preferences import OPTIONS, Choice, Preferences
 from app.bot.people.users import Users
@@ -20,9 +21,20 @@ class SettingsButton(CallbackData, prefix="settings"):
     option: str
 
 
-async def handle_settings(message: Message, voice: Voice, preferences: Preferences) -> None:
+async def handle_settings(message: Message, voice: Voice, preferences: Preferences, allowances: Allowances) -> None:
     """Show what is chosen and what there is to choose from."""
-    await message.answer(voice("settings-title"), reply_markup=_keyboard(voice, preferences))
+    text = await _text(message.chat.id, voice, allowances)
+    await message.answer(text, reply_markup=_keyboard(voice, preferences))
+
+
+async def _text(user_id: int, voice: Voice, allowances: Allowances) -> str:
+    """Return what stands above the buttons: how much of the day's limit is used, if there is one."""
+    allowance = await allowances.of(user_id)
+    if allowance is None:
+        return voice("settings-title")
+    left = hours_and_minutes(allowance.left, voice)
+    today = voice("settings-today", used=allowance.used, limit=allowance.limit, left=left)
+    return f"{voice('settings-title')}\n\n{today}"
 
 
 async def handle_settings_button(
@@ -33,6 +45,7 @@ async def handle_settings_button(
     texts: Texts,
     users: Users,
     menus: Menus,
+    allowances: Allowances,
 ) -> None:
     """Keep a choice of the person who pressed, and show it."""
     choice, option = callback_data.choice, callback_data.option
@@ -50,7 +63,7 @@ async def handle_settings_button(
     method = EditMessageText(
         chat_id=query.message.chat.id,
         message_id=query.message.message_id,
-        text=voice("settings-title"),
+        text=await _text(query.from_user.id, voice, allowances),
         reply_markup=_keyboard(voice, chosen.preferences),
     )
     await quietly(bot, method)

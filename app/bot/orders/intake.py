@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -18,6 +19,7 @@ from redis.exceptions import OutOfMemoryError
 
 from app.bot.answers.batches import Batches
 from app.bot.answers.conversations import Conversations
+from app.bot.orders.allowance import Allowances, hours_and_minutes, seconds_to_next_day
 from app.bot.orders.room import Room
 from app.bot.people.alerts import Alert, Alerts
 from app.bot.people.users import Users
@@ -214,7 +216,17 @@ class Intake:
     async def _refuse(self, verdict: Verdict, origin: Origin, voice: Voice, *, vip: bool) -> None:
         logger.info("request %s: refused: %s", origin.request_id, verdict)
         limit = self.settings.open_requests_max_vip if vip else self.settings.open_requests_max
-        text = voice("refused-open", count=limit) if verdict is Verdict.OPEN else voice(f"refused-{verdict}")
+        left = hours_and_minutes(seconds_to_next_day(time.time()), voice)
+        allowance = await Allowances(self.redis, self.settings).of(origin.user_id)
+        if verdict is Verdict.OPEN:
+            text = voice("refused-open", count=limit)
+        elif verdict is Verdict.SPEND:
+            text = voice("refused-spend", left=left)
+        elif verdict is Verdict.USER_SPEND and allowance:
+            key = "refused-user-spend" if allowance.used >= allowance.limit else "refused-user-spend-most"
+            text = voice(key, used=allowance.used, limit=allowance.limit, left=left)
+        else:
+            text = voice(f"refused-{verdict}")
         await self.bot.send_message(origin.chat_id, text)
         if verdict is Verdict.SPEND:
             await self.alerts.tell(Alert.SPEND_CAP)

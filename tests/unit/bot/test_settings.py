@@ -9,6 +9,7 @@ from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
 
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.settings import SettingsButton
+from app.bot.orders.allowance import Allowance, Allowances
 from app.bot.people.commands import Menus
 from app.bot.people.preferences import OPTIONS, Choice, Preferences
 from app.bot.settings import BotSettings
@@ -19,14 +20,26 @@ from tests.unit.bot.test_handlers import TOKEN
 ANNA = MockUser(language_code="en")
 
 
+class Purse(Allowances):
+    """What a person has had today."""
+
+    def __init__(self) -> None:
+        self.allowance: Allowance | None = None
+
+    async def of(self, user_id: int) -> Allowance | None:
+        return self.allowance
+
+
 class Stage:
     """A bot that knows nobody yet."""
 
     def __init__(self) -> None:
-        self.people = People()
+        self.people, self.allowances = People(), Purse()
         self.bot = MockBot()
         menus = Menus(self.bot, Texts(), self.people, admins=())
-        self.bot.dp = make_dispatcher(Texts(), self.people, menus=menus, settings=BotSettings(telegram_token=TOKEN))
+        self.bot.dp = make_dispatcher(
+            Texts(), self.people, menus=menus, settings=BotSettings(telegram_token=TOKEN), allowances=self.allowances
+        )
 
     async def press(self, choice: str, option: str) -> list[Any]:
         result = await self.bot.dispatch(MockCallbackQuery(f"settings:{choice}:{option}", user=ANNA))
@@ -53,6 +66,16 @@ async def test_what_is_chosen_has_a_mark(stage: Stage) -> None:
         ["Any size", "Square", "✓ Portrait", "Landscape"],
         ["✓ 1 picture", "2", "3", "4"],
     ]
+
+
+@pytest.mark.parametrize(("left", "told"), [(18_600, "5 h 10 min"), (18_540.5, "5 h 10 min"), (59, "1 min")])
+async def test_the_day_s_limit_is_shown_where_there_is_one(stage: Stage, left: float, told: str) -> None:
+    stage.allowances.allowance = Allowance(5, 20, left)
+    result = await stage.bot.dispatch(MockMessageText("/settings", user=ANNA))
+    shown: Any = result.requests.send_message[0]
+    assert shown.text.endswith(f"Today: 5 of 20 pictures. A new day begins in {told}.")
+    edited = (await stage.press("pictures", "3"))[-1]
+    assert "Today: 5 of 20 pictures." in edited.text
 
 
 async def test_a_button_is_answered_first_kept_and_shown(stage: Stage) -> None:

@@ -38,8 +38,10 @@ refused-open = You already have { $count ->
     } in the making. Send the next one when one of them is here, or look at /status.
 refused-full = Too many people are waiting for pictures just now. Please send it again in a few minutes.
 refused-no-room = I have run out of room for new pictures and am making some. Please send it again in a few minutes.
-refused-spend = Today's paint is used up, for everybody. It is filled up again at midnight (UTC), please come back then.
-refused-user-spend = You have used up your share of paint for today. It is filled up again at midnight (UTC).
+refused-spend = Today's limit for everybody is used up. Again in { $left }.
+refused-user-spend = Today's limit is used up: { $used } of { $limit } pictures. Again in { $left }.
+refused-user-spend-most = Today's limit allows no more of this: { $used } of { $limit } pictures are used. Again in { $left }.
+left-hours-minutes = { $hours } h { $minutes } min
 batch-open = Your last batch is still being drawn. Please send the next when it has ended.
 
 cancelled = Cancelled.

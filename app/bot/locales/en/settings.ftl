@@ -4,6 +4,7 @@ settings-title =
     Your settings. Press a button to change one.
 
     The size and the number apply to pictures that I make from words.
+settings-today = Today: { $used } of { $limit } pictures. A new day begins in { $left }.
 settings-language = { $option ->
         [en] English
         [ru] Русский
