@@ -1,16 +1,69 @@
 """Getting to know each other."""
 
-from aiogram import Router
-from aiogram.filters import Command, CommandStart
-from aiogram.types import Message
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
 
+from aiogram import Bot, Router
+from aiogram.filters import Command, CommandStart, StateFilter
+from aiogram.filters.callback_data import CallbackData
+from aiogram.fsm.context import FSMContext
+from aiogram.methods import EditMessageText
+from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+
+from app.bot.filters import brings_words
+from app.bot.handlers.results import handle_stale_button
+from app.bot.orders.dialogues import Editing
+from app.bot.orders.intake import Intake, Order, Origin
+from app.bot.orders.questions import ask, enter
+from app.bot.people.commands import Menus
+from app.bot.people.preferences import AUTO, OPTIONS, Choice, Preferences
+from app.bot.people.users import Users
 from app.bot.settings import BotSettings
-from app.bot.texts import Voice
+from app.bot.telegram import quietly
+from app.bot.texts import Texts, Voice
+from app.core.operations import Operation
+
+GREETINGS: Final = frozenset({
+    "hello", "hello there", "hello bot", "hi", "hi there", "hi bot", "hey",
+    "good morning", "good day", "good evening",
+    "how are you", "who are you", "what can you do", "help", "start",
+    "привет", "привет бот", "приветик", "здравствуй", "здравствуйте", "доброе утро", "добрый день", "добрый вечер",
+    "хай", "как дела", "кто ты", "что ты умеешь", "что умеешь", "помощь", "старт",
+})  # fmt: skip
+"""What people say first, and want no picture of; only letters count."""
+
+
+class Opening(StrEnum):
+    """What a newcomer can begin with: an example, whose text ``start-<name>`` is the prompt, or a photo."""
+
+    FOX = "fox"
+    LIGHTHOUSE = "lighthouse"
+    CAT = "cat"
+    PHOTO = "photo"
+
+
+class StartButton(CallbackData, prefix="s"):
+    """Begin with something."""
+
+    opening: Opening
+
+
+class GreetingLanguageButton(CallbackData, prefix="sl"):
+    """Speak another language from the greeting on."""
+
+    locale: str
+
+
+async def is_greeting(message: Message) -> bool:
+    """Whether somebody says hello, or asks what this is."""
+    letters = "".join(char if char.isalpha() else " " for char in (message.text or "").casefold())
+    return message.reply_to_message is None and " ".join(letters.split()) in GREETINGS
 
 
 async def handle_start(message: Message, voice: Voice) -> None:
     """Say hello and what the bot is for."""
-    await message.answer(voice("start"))
+    await message.answer(voice("start"), reply_markup=_keyboard(voice))
 
 
 async def handle_help(message: Message, voice: Voice, settings: BotSettings) -> None:
@@ -19,9 +72,79 @@ async def handle_help(message: Message, voice: Voice, settings: BotSettings) -> 
     await message.answer(voice("help", requests=requests, window=window))
 
 
+async def handle_opening(
+    query: CallbackQuery,
+    callback_data: StartButton,
+    event_update: Update,
+    bot: Bot,
+    state: FSMContext,
+    voice: Voice,
+    intake: Intake,
+    preferences: Preferences,
+) -> None:
+    """Draw an example, or ask for the photo that is to be changed."""
+    if query.message is None:
+        await handle_stale_button(query, bot, voice)
+        return
+    await quietly(bot, query.answer())
+    if callback_data.opening is Opening.PHOTO:
+        await enter(state, Editing.picture, datetime.now(UTC))
+        await ask(bot, state, voice, voice("edit-photo"))
+        return
+    order = Order(Operation.CREATE, voice(f"start-{callback_data.opening}"), parameters=preferences.parameters())
+    origin = Origin(f"u{event_update.update_id}", query.from_user.id, query.message.chat.id, query.message.message_id)
+    await intake(order, origin, voice)
+
+
+async def handle_greeting_language(
+    query: CallbackQuery,
+    callback_data: GreetingLanguageButton,
+    bot: Bot,
+    voice: Voice,
+    texts: Texts,
+    users: Users,
+    menus: Menus,
+) -> None:
+    """Speak the language that was chosen, and say hello in it."""
+    locale = callback_data.locale
+    if query.message is None or locale == AUTO or locale not in OPTIONS[Choice.LANGUAGE]:
+        await handle_stale_button(query, bot, voice)
+        return
+    await users.choose(query.from_user.id, Choice.LANGUAGE, locale)
+    voice = Voice(texts, locale)
+    await quietly(bot, query.answer(voice("settings-saved")))
+    await menus.tailor(query.from_user.id)
+    method = EditMessageText(
+        chat_id=query.message.chat.id,
+        message_id=query.message.message_id,
+        text=voice("start"),
+        reply_markup=_keyboard(voice),
+    )
+    await quietly(bot, method)
+
+
+def _keyboard(voice: Voice) -> InlineKeyboardMarkup:
+    """A row for each opening, and one of the other languages."""
+    rows = [
+        [InlineKeyboardButton(text=voice(f"start-{each}"), callback_data=StartButton(opening=each).pack())]
+        for each in Opening
+    ]
+    languages = [
+        InlineKeyboardButton(
+            text=voice("settings-language", option=locale), callback_data=GreetingLanguageButton(locale=locale).pack()
+        )
+        for locale in OPTIONS[Choice.LANGUAGE]
+        if locale not in (AUTO, voice.locale)
+    ]
+    return InlineKeyboardMarkup(inline_keyboard=[*rows, languages])
+
+
 def make_router() -> Router:
     """Return this module's handlers."""
     router = Router(name="start")
     router.message.register(handle_start, CommandStart())
+    router.message.register(handle_start, StateFilter(None), brings_words, is_greeting)
     router.message.register(handle_help, Command("help"))
+    router.callback_query.register(handle_opening, StartButton.filter())
+    router.callback_query.register(handle_greeting_language, GreetingLanguageButton.filter())
     return router

@@ -6,6 +6,12 @@ start =
     Tell me what you would like to see, for example: “a red fox asleep in the snow, soft morning light”. It usually takes about half a minute.
 
     Or send me a photo: with a few words under it I change it as you say; without, I show what I can do with it. /help tells the rest.
+# Buttons under the greeting; the first three are prompts, too.
+start-fox = A red fox asleep in the snow, morning light
+start-lighthouse = A lighthouse in a storm, oil on canvas
+start-cat = A cat astronaut on the moon
+start-photo = 🖼 Change a photo
+
 help =
     ✏️ Words alone: I draw what you describe. The more you tell, the closer I get.
     🖼 A photo with words under it, or words in reply to any picture: I change it.
