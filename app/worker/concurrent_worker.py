@@ -1,19 +1,17 @@
 """An RQ worker that runs many coroutine jobs on one event loop.
 
 A subclass of RQ 3's ``BaseWorker``: RQ's own code keeps RQ's records (``app/worker/bookkeeping.py``). What is ours is
-how a job is claimed and how long the claim holds (``app/worker/leases.py``), and that a stop hands the jobs on
-instead of waiting for them. How it behaves when something dies: ``docs/worker.md``.
+how a job is claimed and how long the claim holds (``app/worker/leases.py``, ``heartbeat.py``), and that a stop
+hands the jobs on instead of waiting for them. How it behaves when something dies: ``docs/worker.md``.
 """
 
 import asyncio
 import contextlib
 import inspect
 import logging
-import math
 import signal
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -29,12 +27,14 @@ from rq.worker import WorkerStatus
 
 from app.core import sd_notify
 from app.core.epoch import NO_EPOCH, Epoch
-from app.core.redis_clients import REDIS_AWAY, check_cancelled, passes, stay
+from app.core.redis_clients import REDIS_AWAY, stay
 from app.core.redis_retry import retry
 from app.core.requests import LeaseLostError
 from app.worker import executions
 from app.worker.bookkeeping import Bookkeeper, DeadlyJobError, ForbiddenFunctionError
 from app.worker.executions import Ending, JobPostponedError, Running
+from app.worker.heartbeat import Heartbeat
+from app.worker.job_source import JobSource
 from app.worker.leases import Claim, Leases
 from app.worker.name_claim import NameClaim
 from app.worker.threads import in_thread
@@ -45,14 +45,8 @@ LEASE: Final = 10.0
 """Seconds that a claim holds without a renewal."""
 BEAT: Final = 2.0
 """Seconds between renewals, and between looks at everybody's leases."""
-RQ_BEAT: Final = 30.0
-"""Seconds between heartbeats in RQ's own records."""
 SURE: Final = 0.8
 """Part of a lease's length, from before its renewal was asked for, in which nobody can have taken it over."""
-BEAT_LATE: Final = 20.0
-"""Seconds without a beat after which the process is no longer reported as healthy."""
-IDLE_WAIT: Final = 10
-"""Seconds of one blocking wait for a job."""
 PAUSED_WAIT: Final = 1.0
 """Seconds to the next look while suspended or paused."""
 FULL_WAIT: Final = 0.5
@@ -102,28 +96,32 @@ class ConcurrentWorker(Bookkeeper):
         ``chores`` never end; they run beside the jobs until the worker stops.
         """
         super().__init__(queues, name, connection, functions)
-        self._redis = redis
         self._concurrency = concurrency
-        self._cap = cap
-        self._low_share = low_share
         self._shutdown_grace = shutdown_grace
         self._final: tuple[type[Exception], ...] = (DeadlyJobError, ForbiddenFunctionError, *final)
         self._on_failure = on_failure
         self._sure = lease * SURE
-        self._beat_every = beat
         self._chores = chores
         self._blameless = blameless
         self._timed = timed
         self._leases = Leases(redis, name, queues, lease, blameless=blameless, epoch=epoch)
         self._name_claim = NameClaim(redis, name, lease)
-        self._waits: dict[str, asyncio.Future[Any]] = {}  # by queue
+        self._source = JobSource(redis, self._leases, self.queues, cap, low_share)
         self._taken = 0
-        self._suspended = False
-        self._named = False  # nothing is done in a name that may be another's
         self._rq_turn = threading.Lock()
         self._slot_freed = asyncio.Event()
         self._stop_asked = asyncio.Event()
-        self._beaten_at = math.inf
+        self._heartbeat = Heartbeat(
+            redis,
+            self._leases,
+            self._name_claim,
+            self.queues,
+            self._running,
+            concurrency,
+            self._stop_asked,
+            every=beat,
+            sure=self._sure,
+        )
 
     # -- the worker's life --------------------------------------------------------------------------------------
 
@@ -140,7 +138,7 @@ class ConcurrentWorker(Bookkeeper):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_asked.set)
-        watchdog = asyncio.create_task(self._watchdog())
+        watchdog = asyncio.create_task(self._heartbeat.ping_systemd())
         life = asyncio.create_task(self._live())
         stop = asyncio.create_task(self._stop_asked.wait())
         await asyncio.wait({stop, life}, return_when=asyncio.FIRST_COMPLETED)
@@ -148,15 +146,16 @@ class ConcurrentWorker(Bookkeeper):
         sd_notify.notify("STOPPING=1")
         life.cancel()
         await asyncio.wait({life})
-        beats = asyncio.create_task(self._beat_on())
+        beats = asyncio.create_task(self._heartbeat.beat())
         try:
             await self._drain()
-            if self._named:
+            if self._heartbeat.named:
                 await self._say_farewell()
         except (*REDIS_AWAY, TimeoutError) as error:
             log.warning("no farewell to Redis (%s): what is still leased runs out", type(error).__name__)
-        for task in (watchdog, beats, *self._waits.values()):
+        for task in (watchdog, beats):
             task.cancel()
+        self._source.close()
         if not life.cancelled() and (broken := life.exception()):
             raise broken
         return bool(self._taken)
@@ -167,18 +166,18 @@ class ConcurrentWorker(Bookkeeper):
             if back:
                 log.info("handed %d jobs back", len(back))
             await self._rq(self.teardown)
-            self._named = False  # nor renewed any more
+            self._heartbeat.named = False  # nor renewed any more
             await self._name_claim.release()
 
     async def _live(self) -> None:
         await self._until_redis_answers(self._name_claim.take)
-        self._named = True
+        self._heartbeat.named = True
         await self._until_redis_answers(self._register)
         sd_notify.notify("READY=1")
         log.info("%s serves %s", self.name, ", ".join(self.queue_names()))
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._beat_on())
-            group.create_task(self._tell_on())
+            group.create_task(self._heartbeat.beat())
+            group.create_task(self._heartbeat.keep_records(self._tell))
             group.create_task(self._serve())
             for chore in self._chores:
                 group.create_task(chore())
@@ -208,65 +207,8 @@ class ConcurrentWorker(Bookkeeper):
             log.info("handed %d jobs back; %d are being submitted", len(back), len(submitting))
             await asyncio.wait(submitting, timeout=SUBMIT_STOP_WAIT)
 
-    # -- staying alive ------------------------------------------------------------------------------------------
-
-    async def _watchdog(self) -> None:
-        """Ping systemd as long as the loop turns and the beats go on, whether or not Redis is there."""
-        interval = sd_notify.watchdog_interval()
-        while interval:
-            if time.monotonic() - self._beaten_at < BEAT_LATE:
-                sd_notify.notify("WATCHDOG=1")
-            await asyncio.sleep(interval)
-
-    async def _beat_on(self) -> None:
-        """Renew leases and take back those of the dead. Survives every error."""
-        while True:
-            self._beaten_at = time.monotonic()
-            try:
-                async with asyncio.timeout(BEAT_LATE / 2):
-                    await self._beat()
-            except Exception as error:
-                self._leases.begin_watch_anew()
-                if not isinstance(error, TimeoutError) and not passes(error):
-                    log.exception("a beat failed")
-            check_cancelled()
-            await asyncio.sleep(self._beat_every)
-
-    async def _beat(self) -> None:
-        if self._named:
-            await self._name_claim.renew()
-        asked_at, held = time.monotonic(), list(self._running.values())
-        lost = await self._leases.renew([running.claim for running in held])
-        for running in held:
-            if running.lease.execution in lost:
-                running.cancel(Ending.LOST)
-            else:
-                running.ours_until = asked_at + self._sure
-        if not self._stop_asked.is_set() and (back := await self._leases.reap()):
-            log.warning("took back %d jobs of workers that are gone", len(back))
-        waiting = [await self._redis.llen(queue.key) for queue in self.queues]
-        queues = ", ".join(
-            f"{name} {count}" for name, count in zip(self.queue_names(), waiting, strict=True) if count
-        )
-        sd_notify.notify(f"STATUS={len(self._running)}/{self._concurrency} jobs" + (f", {queues}" if queues else ""))
-
-    async def _tell_on(self) -> None:
-        """Keep RQ's records. Apart from the beats, since RQ's code may be busy with a slow callback."""
-        everything_at = 0.0
-        while True:
-            everything = time.monotonic() >= everything_at
-            state = WorkerStatus.BUSY if self._running else WorkerStatus.IDLE
-            if self._suspended:
-                state = WorkerStatus.SUSPENDED
-            try:
-                await self._rq(partial(self.tell, state, everything=everything))
-                if everything:
-                    everything_at = time.monotonic() + RQ_BEAT
-            except Exception as error:
-                everything_at = 0.0
-                if not passes(error):
-                    log.exception("RQ's records could not be kept")
-            await asyncio.sleep(self._beat_every)
+    async def _tell(self, state: WorkerStatus, everything: bool) -> None:
+        await self._rq(partial(self.tell, state, everything=everything))
 
     async def _rq(self, call: Callable[[], None]) -> None:
         """Run RQ's blocking code in a thread, in turn."""
@@ -295,46 +237,18 @@ class ConcurrentWorker(Bookkeeper):
             if not free:
                 await self._slot_freed.wait()
                 continue
-            asked_at, state, claims = await self._until_redis_answers(partial(self._claim, free))
-            self._suspended = state == "suspended"
+            asked_at, state, claims = await self._until_redis_answers(partial(self._source.claim, free))
+            self._heartbeat.suspended = state == "suspended"
             for claim in claims:
                 self._start(claim, asked_at + self._sure)
             if len(claims) == free:
                 continue
             if state == "claimed":
-                await self._until_redis_answers(self._job_waits)
+                await self._until_redis_answers(self._source.wait_for_job)
             else:  # suspended, paused, or the cap is reached: a job may wait, so waiting for one would not wait
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(FULL_WAIT if state == "full" else PAUSED_WAIT):
                         await self._slot_freed.wait()
-
-    async def _claim(self, free: int) -> tuple[float, str, list[Claim]]:
-        """Claim jobs; a stop waits for the answer, so that what was claimed is handed back and not forgotten.
-
-        Returns also when Redis was asked (monotonic, s).
-        """
-        asked_at = time.monotonic()
-        claiming = asyncio.ensure_future(self._leases.claim(free, self._cap, self._low_share))
-        try:
-            return asked_at, *await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            await asyncio.wait({claiming}, timeout=STOP_WAIT)
-            raise
-
-    async def _job_waits(self) -> None:
-        """Return when a job waits in any queue, or after ``IDLE_WAIT`` seconds.
-
-        ``BLMOVE`` of a list's head onto the same list's head blocks until there is one and changes nothing.
-        """
-        for queue in self.queues:
-            if queue.name not in self._waits:
-                wait = self._redis.blmove(queue.key, queue.key, IDLE_WAIT, "LEFT", "LEFT")
-                self._waits[queue.name] = asyncio.ensure_future(wait)
-        await asyncio.wait(self._waits.values(), return_when=asyncio.FIRST_COMPLETED)
-        finished = [self._waits.pop(name) for name, wait in list(self._waits.items()) if wait.done()]
-        errors = [error for wait in finished if (error := wait.exception())]
-        if errors:
-            raise errors[0]
 
     def _start(self, claim: Claim, ours_until: float) -> None:
         self._taken += 1
