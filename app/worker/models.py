@@ -19,6 +19,31 @@ VARY: Final = (
 """What a model that edits is told for a variation."""
 
 
+Sizes = Mapping[str, Payload]
+"""What an endpoint is sent for a ratio of width to height."""
+
+_RATIOS: Final[Sizes] = {ratio: {"aspect_ratio": ratio} for ratio in ("1:1", "3:4", "4:3", "9:16", "16:9")}
+_PRESETS: Final[Sizes] = {
+    "1:1": {"image_size": "square_hd"},
+    "3:4": {"image_size": "portrait_4_3"},
+    "4:3": {"image_size": "landscape_4_3"},
+    "9:16": {"image_size": "portrait_16_9"},
+    "16:9": {"image_size": "landscape_16_9"},
+}
+_LARGE: Final[Sizes] = {
+    ratio: {"image_size": {"width": width, "height": height}}
+    for ratio, width, height in (
+        ("1:1", 2048, 2048),
+        ("3:4", 1728, 2304),
+        ("4:3", 2304, 1728),
+        ("9:16", 1440, 2560),
+        ("16:9", 2560, 1440),
+    )
+}
+"""Seedream 4.5 takes 1,920 to 4,096 pixels a side, or 2560x1440 to 4096x4096 in all; the presets have fewer."""
+_UNSIZED: Final[Sizes] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """An endpoint: the operations it can do, and the payload for a request and the URLs of its inputs."""
@@ -32,22 +57,32 @@ def _chosen(request: ImageRequest, *names: str) -> Payload:
     return {name: request.parameters[name] for name in names if name in request.parameters}
 
 
+def _sized(request: ImageRequest, sizes: Sizes) -> Payload:
+    return sizes.get(str(request.parameters.get("aspect_ratio")), {})
+
+
 def _instruction(request: ImageRequest) -> str:
     return VARY if request.parameters.get(VARIATION) else request.prompt
 
 
-def _from_text(*names: str) -> Callable[[ImageRequest, list[str]], Payload]:
-    return lambda request, _: {"prompt": request.prompt, **_chosen(request, *names)}
+def _from_text(sizes: Sizes, *names: str) -> Callable[[ImageRequest, list[str]], Payload]:
+    return lambda request, _: {"prompt": request.prompt, **_sized(request, sizes), **_chosen(request, *names)}
 
 
-def _from_pictures(*names: str) -> Callable[[ImageRequest, list[str]], Payload]:
-    return lambda request, urls: {"prompt": _instruction(request), "image_urls": urls, **_chosen(request, *names)}
+def _from_pictures(sizes: Sizes, *names: str) -> Callable[[ImageRequest, list[str]], Payload]:
+    def payload(request: ImageRequest, urls: list[str]) -> Payload:
+        asked = {"prompt": _instruction(request), "image_urls": urls}
+        return {**asked, **_sized(request, sizes), **_chosen(request, *names)}
+
+    return payload
 
 
-def _from_picture(*names: str, prompted: bool = False) -> Callable[[ImageRequest, list[str]], Payload]:
+def _from_picture(
+    *names: str, sizes: Sizes = _UNSIZED, prompted: bool = False
+) -> Callable[[ImageRequest, list[str]], Payload]:
     def payload(request: ImageRequest, urls: list[str]) -> Payload:
         prompt = {"prompt": _instruction(request)} if prompted else {}
-        return {"image_url": urls[0], **prompt, **_chosen(request, *names)}
+        return {"image_url": urls[0], **prompt, **_sized(request, sizes), **_chosen(request, *names)}
 
     return payload
 
@@ -59,12 +94,12 @@ _RETOUCH: Final = frozenset({Operation.RETOUCH})
 _UPSCALE: Final = frozenset({Operation.UPSCALE})
 
 MODELS: Final[Mapping[str, Model]] = {
-    "fal-ai/bytedance/seedream/v4.5/text-to-image": Model(_CREATE, _from_text("image_size", "num_images", "seed")),
-    "fal-ai/nano-banana": Model(_CREATE, _from_text("aspect_ratio", "num_images")),
-    "fal-ai/flux/schnell": Model(_CREATE, _from_text("image_size", "num_images", "seed")),
-    "fal-ai/bytedance/seedream/v4.5/edit": Model(_EDIT_MERGE, _from_pictures("image_size", "seed")),
-    "fal-ai/nano-banana/edit": Model(_EDIT_MERGE, _from_pictures("aspect_ratio")),
-    "fal-ai/flux-pro/kontext": Model(_EDIT, _from_picture("aspect_ratio", "seed", prompted=True)),
+    "fal-ai/bytedance/seedream/v4.5/text-to-image": Model(_CREATE, _from_text(_LARGE, "num_images", "seed")),
+    "fal-ai/nano-banana": Model(_CREATE, _from_text(_RATIOS, "num_images")),
+    "fal-ai/flux/schnell": Model(_CREATE, _from_text(_PRESETS, "num_images", "seed")),
+    "fal-ai/bytedance/seedream/v4.5/edit": Model(_EDIT_MERGE, _from_pictures(_LARGE, "seed")),
+    "fal-ai/nano-banana/edit": Model(_EDIT_MERGE, _from_pictures(_RATIOS)),
+    "fal-ai/flux-pro/kontext": Model(_EDIT, _from_picture("seed", sizes=_RATIOS, prompted=True)),
     "fal-ai/retoucher": Model(_RETOUCH, _from_picture("seed")),
     "fal-ai/codeformer": Model(_RETOUCH, _from_picture("fidelity", "seed")),
     "fal-ai/recraft/upscale/crisp": Model(_UPSCALE, _from_picture()),

@@ -1,5 +1,7 @@
 """/settings: language, size and number of pictures, as buttons."""
 
+from typing import Final
+
 from aiogram import Bot, Router
 from aiogram.filters import Command
 from aiogram.filters.callback_data import CallbackData
@@ -12,6 +14,9 @@ from app.bot.people.preferences import OPTIONS, Choice, Preferences
 from app.bot.people.users import Users
 from app.bot.telegram import quietly
 from app.bot.texts import Texts, Voice
+
+_ROW: Final = 3
+"""Buttons side by side where there are many, so that their texts can be read."""
 
 
 class SettingsButton(CallbackData, prefix="settings"):
@@ -70,13 +75,13 @@ async def handle_settings_button(
 
 
 def _keyboard(voice: Voice, preferences: Preferences) -> InlineKeyboardMarkup:
-    """A row of buttons for each choice; the chosen option has a mark."""
-    return InlineKeyboardMarkup(
-        inline_keyboard=[
-            [_button(voice, choice, option, option == getattr(preferences, choice)) for option in options]
-            for choice, options in OPTIONS.items()
-        ]
-    )
+    """The buttons of each choice, a few in a row; the chosen option has a mark."""
+    rows = []
+    for choice, options in OPTIONS.items():
+        buttons = [_button(voice, choice, option, option == getattr(preferences, choice)) for option in options]
+        width = _ROW if len(buttons) > _ROW + 1 else len(buttons)
+        rows += [buttons[start : start + width] for start in range(0, len(buttons), width)]
+    return InlineKeyboardMarkup(inline_keyboard=rows)
 
 
 def _button(voice: Voice, choice: Choice, option: str, chosen: bool) -> InlineKeyboardButton:

@@ -8,12 +8,14 @@ from typing import Any, Final
 AUTO: Final = "auto"
 """Nothing chosen: Telegram's language, the model's own size."""
 
-SIZES: Final[Mapping[str, Mapping[str, str]]] = {
-    "square": {"image_size": "square_hd", "aspect_ratio": "1:1"},
-    "portrait": {"image_size": "portrait_4_3", "aspect_ratio": "3:4"},
-    "landscape": {"image_size": "landscape_4_3", "aspect_ratio": "4:3"},
+SIZES: Final[Mapping[str, str]] = {
+    "square": "1:1",
+    "portrait": "3:4",
+    "landscape": "4:3",
+    "tall": "9:16",
+    "wide": "16:9",
 }
-"""Each size in the words of every model: one takes ``image_size``, another ``aspect_ratio``."""
+"""The ratio of width to height of each size; what it is in pixels depends on the endpoint."""
 
 
 class Choice(StrEnum):
@@ -50,7 +52,7 @@ class Preferences:
 
         What is the default anyway is left out, so that it finds the same cached result as nothing chosen.
         """
-        parameters: dict[str, Any] = dict(SIZES.get(self.size, {}))
+        parameters: dict[str, Any] = {"aspect_ratio": SIZES[self.size]} if self.size in SIZES else {}
         if self.pictures != "1":
             parameters["num_images"] = int(self.pictures)
         return parameters

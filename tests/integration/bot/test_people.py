@@ -31,14 +31,13 @@ def test_what_is_chosen_in_settings_goes_with_every_prompt(scene: Scene) -> None
     anna = scene.person()
     anna.say("/settings")
     shown = anna.waits_for_message_with("Your settings")
-    anna.press(shown, "Portrait")
+    anna.press(shown, "Portrait 3:4")
     anna.waits_for_answer("Saved")
     anna.press(shown, "2")
     wait_until(lambda: any("✓ 2" in str(message["buttons"]) for message in anna.seen()), "both choices have a mark")
     anna.say("a fox of her own size")
     request_id = scene.worker.waits_for_request(anna)
     assert _request(scene, request_id)["parameters"] == {
-        "image_size": "portrait_4_3",
         "aspect_ratio": "3:4",
         "num_images": 2,
     }

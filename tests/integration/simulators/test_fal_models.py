@@ -18,6 +18,9 @@ def inline(data: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
+SEEDREAM = "fal-ai/bytedance/seedream/v4.5/text-to-image"
+
+
 def opened(fal: Fal, url: str) -> Image.Image:
     answer = fal.anyone.get(url).raise_for_status()
     image = Image.open(io.BytesIO(answer.content))
@@ -42,10 +45,14 @@ def test_each_endpoint_answers_in_its_own_shape_with_real_pictures(fal: Fal, end
 
 def test_size_number_and_format_are_respected(fal: Fal) -> None:
     size = {"width": 640, "height": 320}
-    body = fal.run(image_size=size, num_images=3, output_format="jpeg", seed=7).json()
+    flux = "fal-ai/flux/schnell"
+    body = fal.run(endpoint=flux, image_size=size, num_images=3, output_format="jpeg", seed=7).json()
     assert [opened(fal, image["url"]).size for image in body["images"]] == [(640, 320)] * 3
     assert body["seed"] == 7
-    assert opened(fal, fal.run(image_size="portrait_16_9").json()["images"][0]["url"]).size == (576, 1024)
+    assert opened(fal, fal.run(endpoint=flux, image_size="portrait_16_9").json()["images"][0]["url"]).size == (
+        576,
+        1024,
+    )
     wide = fal.run(endpoint="fal-ai/nano-banana", aspect_ratio="16:9").json()["images"][0]
     assert opened(fal, wide["url"]).size == (1024, 575)
 
@@ -73,6 +80,8 @@ def test_a_picture_has_the_bytes_asked_for_and_every_job_its_own(fal: Fal) -> No
         (CREATE, {"image_size": "huge"}, "image_size", "enum"),
         (CREATE, {"image_size": {"width": 90_000, "height": 10}}, "width", "less_than_equal"),
         (CREATE, {"image_size": ["wide"]}, "image_size", "enum"),
+        (SEEDREAM, {"image_size": "square_hd"}, "image_size", "image_too_small"),
+        (SEEDREAM, {"image_size": {"width": 2559, "height": 1440}}, "image_size", "image_too_small"),
         (CREATE, {"output_format": "tiff"}, "output_format", "literal_error"),
         (CREATE, {"num_images": 11}, "num_images", "less_than_equal"),
         ("fal-ai/nano-banana/edit", {}, "image_urls", "missing"),

@@ -20,14 +20,20 @@ class Model:
     sized: bool = True
     """The answer tells width and height."""
     size: tuple[int, int] = (1024, 1024)
+    pixels_least: int = 0
+    """Pixels of a picture at least, unless both sides have ``_SIDE_LEAST``."""
     factor: str | None = None
     """The input that says how much larger the picture gets, for upscalers."""
 
 
 _EDIT = ("prompt", "image_urls")
+_SIDE_LEAST = 1920
+_SEEDREAM_LEAST = 2560 * 1440
 MODELS: dict[str, Model] = {
-    "fal-ai/bytedance/seedream/v4.5/text-to-image": Model(("prompt",), size=(2048, 2048)),
-    "fal-ai/bytedance/seedream/v4.5/edit": Model(_EDIT, seed=False, size=(2048, 2048)),
+    "fal-ai/bytedance/seedream/v4.5/text-to-image": Model(
+        ("prompt",), size=(2048, 2048), pixels_least=_SEEDREAM_LEAST
+    ),
+    "fal-ai/bytedance/seedream/v4.5/edit": Model(_EDIT, seed=False, size=(2048, 2048), pixels_least=_SEEDREAM_LEAST),
     "fal-ai/nano-banana": Model(("prompt",), extra={"description": ""}, seed=False, sized=False),
     "fal-ai/nano-banana/edit": Model(_EDIT, extra={"description": ""}, seed=False, sized=False),
     "fal-ai/flux/schnell": Model(("prompt",), extra={"has_nsfw_concepts": [False]}, size=(1024, 768)),
@@ -130,6 +136,13 @@ def input_urls(model: Model, payload: JSON) -> list[str]:
     return urls
 
 
+def _checked(model: Model, width: int, height: int, given: Any) -> tuple[int, int]:
+    if width * height < model.pixels_least and min(width, height) < _SIDE_LEAST:
+        message = f"Image size must have {model.pixels_least} pixels or sides of {_SIDE_LEAST} at least"
+        raise InputError("image_size", message, "image_too_small", given)
+    return width, height
+
+
 def output_size(model: Model, payload: JSON, inputs: list[tuple[int, int]]) -> tuple[int, int]:
     """Give width and height in pixels of the pictures a job makes."""
     if model.factor is not None:
@@ -139,11 +152,12 @@ def output_size(model: Model, payload: JSON, inputs: list[tuple[int, int]]) -> t
         return inputs[0]
     size = payload.get("image_size")
     if isinstance(size, dict):
-        return int(_number(size, "width", 1024, 64, 4096)), int(_number(size, "height", 1024, 64, 4096))
+        width, height = int(_number(size, "width", 1024, 64, 4096)), int(_number(size, "height", 1024, 64, 4096))
+        return _checked(model, width, height, size)
     if size is not None:
         if not isinstance(size, str) or size not in _SIZES:
             raise InputError("image_size", "Input should be a valid image size", "enum", size)
-        return _SIZES[size]
+        return _checked(model, *_SIZES[size], size)
     ratio = payload.get("aspect_ratio")
     if ratio is None or ratio == "auto":
         return model.size

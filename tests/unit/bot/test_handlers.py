@@ -90,7 +90,7 @@ async def test_a_picture_has_the_size_and_number_that_its_person_chose(stage: St
     stage.people.chosen[person] = {"size": "portrait", "pictures": "3"}
     await stage.hears("a fox")
     assert stage.intake.taken[0][0].parameters == {
-        "image_size": "portrait_4_3", "aspect_ratio": "3:4", "num_images": 3,
+        "aspect_ratio": "3:4", "num_images": 3,
     }  # fmt: skip
 
 

@@ -63,7 +63,8 @@ async def test_what_is_chosen_has_a_mark(stage: Stage) -> None:
     assert isinstance(shown, SendMessage)
     assert _rows(shown.reply_markup) == [
         ["✓ Language of Telegram", "English", "Русский"],
-        ["Any size", "Square", "✓ Portrait", "Landscape"],
+        ["Any size", "Square 1:1", "✓ Portrait 3:4"],
+        ["Landscape 4:3", "Tall 9:16", "Wide 16:9"],
         ["✓ 1 picture", "2", "3", "4"],
     ]
 
@@ -82,7 +83,7 @@ async def test_a_button_is_answered_first_kept_and_shown(stage: Stage) -> None:
     answered, edited = await stage.press("pictures", "3")
     assert isinstance(answered, AnswerCallbackQuery)
     assert isinstance(edited, EditMessageText)
-    assert _rows(edited.reply_markup)[2] == ["1 picture", "2", "✓ 3", "4"]
+    assert _rows(edited.reply_markup)[3] == ["1 picture", "2", "✓ 3", "4"]
     assert stage.people.chosen[ANNA.id] == {"pictures": "3"}
 
 
@@ -139,7 +140,7 @@ def test_the_languages_to_choose_from_are_those_that_the_bot_speaks() -> None:
         ({}, {}),
         ({"pictures": "1", "size": "auto"}, {}),
         ({"pictures": "4"}, {"num_images": 4}),
-        ({"size": "landscape"}, {"image_size": "landscape_4_3", "aspect_ratio": "4:3"}),
+        ({"size": "landscape"}, {"aspect_ratio": "4:3"}),
         ({"size": "hexagonal", "pictures": "99", "mood": "good"}, {}),
     ],
 )

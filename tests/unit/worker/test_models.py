@@ -40,9 +40,26 @@ def test_an_endpoint_accepts_what_it_is_sent(endpoint: str, operation: Operation
 
 def test_chosen_parameters_are_sent_where_an_endpoint_has_them() -> None:
     seedream, upscaler = "fal-ai/bytedance/seedream/v4.5/text-to-image", "fal-ai/esrgan"
-    sent = payload(seedream, Operation.CREATE, seed=7, image_size={"width": 512, "height": 512}, unknown=1)
-    assert sent == {"prompt": "a fox", "seed": 7, "image_size": {"width": 512, "height": 512}}
+    sent = payload(seedream, Operation.CREATE, seed=7, aspect_ratio="9:16", unknown=1)
+    assert sent == {"prompt": "a fox", "seed": 7, "image_size": {"width": 1440, "height": 2560}}
     assert payload(upscaler, Operation.UPSCALE, scale=4)["scale"] == 4
+
+
+@pytest.mark.parametrize("ratio", ["1:1", "3:4", "4:3", "9:16", "16:9"])
+@pytest.mark.parametrize(
+    ("endpoint", "operation"),
+    [shape for shape in SHAPES if shape[1] in (Operation.CREATE, Operation.EDIT, Operation.MERGE)],
+)
+def test_each_endpoint_accepts_each_size_in_its_own_way(endpoint: str, operation: Operation, ratio: str) -> None:
+    sent = payload(endpoint, operation, aspect_ratio=ratio, image_size="square_hd")  # an older release's record
+    width, height = simulated.output_size(simulated.MODELS[endpoint], sent, [(64, 64)])
+    across, down = (int(part) for part in ratio.split(":"))
+    assert abs(width / height - across / down) < 0.01
+
+
+def test_a_size_that_nobody_knows_is_left_to_the_model() -> None:
+    for endpoint, operation in SHAPES:
+        assert "2:7" not in str(payload(endpoint, operation, aspect_ratio="2:7"))
 
 
 @pytest.mark.parametrize("endpoint", [endpoint for endpoint, operation in SHAPES if operation is Operation.EDIT])

@@ -11,9 +11,11 @@ settings-language = { $option ->
        *[auto] Language of Telegram
     }
 settings-size = { $option ->
-        [square] Square
-        [portrait] Portrait
-        [landscape] Landscape
+        [square] Square 1:1
+        [portrait] Portrait 3:4
+        [landscape] Landscape 4:3
+        [tall] Tall 9:16
+        [wide] Wide 16:9
        *[auto] Any size
     }
 settings-pictures = { $option ->

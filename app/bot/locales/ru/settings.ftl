@@ -11,9 +11,11 @@ settings-language = { $option ->
        *[auto] Язык из Telegram
     }
 settings-size = { $option ->
-        [square] Квадрат
-        [portrait] Портрет
-        [landscape] Пейзаж
+        [square] Квадрат 1:1
+        [portrait] Портрет 3:4
+        [landscape] Пейзаж 4:3
+        [tall] Высокая 9:16
+        [wide] Широкая 16:9
        *[auto] Любой размер
     }
 settings-pictures = { $option ->
