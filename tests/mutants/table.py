@@ -44,6 +44,13 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        "the messages of an album are not recorded",
+        "app/bot/answers/lua/place_album.lua",
+        "redis.call('HSET', conversation, 'album', album)\n",
+        "",
+        (f"{BOT}/test_delivery.py::test_who_takes_over_goes_on_in_the_same_album",),
+    ),
+    Mutant(
         "entries of a stream are taken over after a stall of Redis",
         "app/core/lua/take_over.lua",
         "if math.abs(now() - answered) > within then return {} end\n",

@@ -1,6 +1,7 @@
 """Text -> picture."""
 
 from aiogram import Bot, F, Router
+from aiogram.filters import Command, CommandObject
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
@@ -19,6 +20,22 @@ async def handle_create(
 ) -> None:
     """Take an order for a picture of what the message describes, or say kindly why not."""
     order = Order(Operation.CREATE, clean_prompt(message.text or ""), parameters=preferences.parameters())
+    await intake(order, Origin.of(event_update, message), voice)
+
+
+async def handle_imagine(
+    message: Message,
+    command: CommandObject,
+    event_update: Update,
+    voice: Voice,
+    intake: Intake,
+    preferences: Preferences,
+) -> None:
+    """``/imagine``, as other bots have it: what follows it is drawn."""
+    if not command.args:
+        await message.answer(voice("imagine-usage"))
+        return
+    order = Order(Operation.CREATE, clean_prompt(command.args), parameters=preferences.parameters())
     await intake(order, Origin.of(event_update, message), voice)
 
 
@@ -52,6 +69,7 @@ async def handle_anything_else(message: Message, voice: Voice) -> None:
 def make_router() -> Router:
     """Return this module's handlers; they take what no router before them wanted."""
     router = Router(name="create")
+    router.message.register(handle_imagine, Command("imagine"))
     router.message.register(handle_unknown_command, is_command)
     router.message.register(handle_create, brings_words)
     router.message.register(handle_anything_else)

@@ -86,6 +86,17 @@ async def test_hello_gets_help_and_not_a_bill(stage: Stage, text: str) -> None:
     assert stage.intake.taken == []
 
 
+async def test_imagine_draws_what_follows_it(stage: Stage) -> None:
+    assert await stage.hears("/imagine a red fox") == []
+    assert [order.prompt for order, *_ in stage.intake.taken] == ["a red fox"]
+
+
+async def test_imagine_alone_says_how(stage: Stage) -> None:
+    [said] = await stage.hears("/imagine")
+    assert "/imagine a red fox" in said.text
+    assert stage.intake.taken == []
+
+
 @pytest.mark.parametrize("text", ["hello kitty", "a fox says hello", "приветливая лиса", "🦊"])
 async def test_what_merely_begins_so_is_drawn(stage: Stage, text: str) -> None:
     assert await stage.hears(text) == []

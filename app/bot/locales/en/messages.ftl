@@ -31,6 +31,7 @@ help =
 prompt-blank = I can't see any words there. Tell me what to draw, in a sentence or two.
 prompt-too-long = That is a whole story! It has { $length } characters, and I can read { $limit } at a time. Could you make it shorter?
 only-text = I understand words and still pictures. Tell me what to draw, or send me a photo.
+imagine-usage = Write what I shall draw after it, or without any command: /imagine a red fox asleep in the snow
 unknown-command = I don't know this command. Send me a sentence that says what to draw, or /help.
 
 rate-limited = That's a lot at once, I need to catch my breath. Please try again in { $seconds ->
