@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration lab molecule bench faults mutants up down lab-ssh lab-down lock clean
+.PHONY: help demo test lint unit integration lab molecule bench faults hostile mutants up down lab-ssh lab-down lock clean
 
 # Options: TARGET=local (demo without a VPS), TARGET=vps (faults on one), DISTRIBUTION=bookworm (the lab's Debian),
 # VPS=no (tests without VPSs), CMD='...' (for lab-ssh).
@@ -77,6 +77,9 @@ ifeq ($(TARGET),vps)
 else
 	$(PYTHON) -m tests.faults
 endif
+
+hostile: $(READY) ## Every attack there is, and a fuzzer for ten minutes (MINUTES=1: for one; docs/security.md)
+	$(PYTHON) -m tests.hostile --minutes $(or $(MINUTES),10)
 
 mutants: $(READY) ## Put 42 bugs in, one at a time: the tests named for each must fail (15 minutes)
 	$(PYTHON) -m tests.mutants $(WORDS)

@@ -3,6 +3,7 @@
 An update here has no ``update_id``: whoever delivers it gives it one.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -113,7 +114,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @st.composite
 def spoiled(draw: st.DrawFn, person: int) -> JSON:
     """An update of which something is missing, of another kind, or somewhere else."""
-    update: JSON = draw(updates(person))
+    update: JSON = copy.deepcopy(draw(updates(person)))  # some of its parts are constants
     for _ in range(draw(st.integers(1, 3))):
         places = _places(update)
         if not places:

@@ -26,6 +26,7 @@ def request(body: bytes, *headers: bytes, secret: str = SECRET) -> bytes:
 HALVES: Final[Mapping[str, bytes]] = {
     "nothing": b"",
     "half a line": START[:9],
+    "HTTP/0.9": b"GET /\r\n",
     "half of the headers": START + b"X-Long: ",
     "headers without a body": START + _named() + b"Content-Length: 100\r\n\r\n",
     "half of the body": START + _named() + b'Content-Length: 100\r\n\r\n{"update_id": 7,',
@@ -63,7 +64,6 @@ REFUSED: Final[Mapping[str, Callable[[], bytes]]] = {
     "no HTTP": lambda: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
     "another method": lambda: b"GET /telegram HTTP/1.1\r\nHost: bot\r\n\r\n",
     "a method of no name": lambda: b"X" * 100 + b" / HTTP/1.1\r\nHost: bot\r\n\r\n",
-    "HTTP/0.9": lambda: b"GET /\r\n",
     "another place with zero bytes": lambda: b"POST /\0/../../etc HTTP/1.1\r\nHost: bot\r\n\r\n",
 }  # fmt: skip
 """Requests that are ended, and refused or closed: none of them is kept."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,53 +9,20 @@ import pytest
 from app.core.errors import FailureReason
 from app.core.requests import RequestState
 from tests.hostile import answers
-from tests.hostile.fal import HostileFal, Server
-from tests.integration.worker.world import FAL_KEY, WorkerProcess, World
+from tests.hostile.worker import Trial, under_trial
+from tests.integration.worker.world import FAL_KEY
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import wait_until
 
 MEMORY_MAX = 512 * 1024
 """kB that the worker's own process may take; its unit has 2 GB."""
 
 
-@dataclass
-class Trial:
-    """A worker that has met every answer of all, and what came of it."""
-
-    world: World
-    fal: HostileFal
-    foreign: Server
-    worker: WorkerProcess
-    requests: dict[str, str]
-    other: str
-
-
 @pytest.fixture(scope="module")
 def trial(redis_process: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     """All cases at once, and one sound request beside them; all have ended."""
-    with Server() as foreign, HostileFal(foreign.url) as fal:
-        world = World(redis_process.url, fal.url, tmp_path_factory.mktemp("hostile"))
-        world.clear()
-        worker = world.worker(
-            WORKER_CONCURRENCY="300", FAL_CONCURRENCY="300", FAL_REQUESTS_PER_SECOND="1000", FAL_RETRIES="1",
-            REQUEST_DEADLINE="15", TEST_CALL_SECONDS="2", TEST_FILE_SECONDS="4",
-        ).until_ready()  # fmt: skip
-        requests = {case: world.order(f"case:{case}") for case in answers.CASES}
-        other = world.order("a fox")
-        unended = {*requests.values(), other}
-
-        def ended() -> bool:
-            unended.difference_update([each for each in unended if world.state(each).is_terminal])
-            return not unended
-
-        try:
-            wait_until(ended, "every request has ended", 120)
-        except AssertionError:
-            print(sorted(case for case, each in requests.items() if each in unended), world.logs()[-20_000:])
-            raise
-        print(world.logs())
-        yield Trial(world, fal, foreign, worker, requests, other)
-        world.clear()
+    quick = {"REQUEST_DEADLINE": "15", "TEST_CALL_SECONDS": "2", "TEST_FILE_SECONDS": "4"}
+    with under_trial(redis_process.url, tmp_path_factory.mktemp("hostile"), **quick) as trial:
+        yield trial
 
 
 @pytest.mark.parametrize("case", list(answers.CASES))
