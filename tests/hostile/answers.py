@@ -100,7 +100,23 @@ def redirects(status: int, path: str = "/elsewhere") -> Answer:
 _CHUNKED: Final = head(Transfer_Encoding="chunked", Content_Type="application/json")
 _MEGABYTE: Final = b" " * (1 << 20)
 
+BODIES: Final[Mapping[str, bytes]] = {
+    "lists 100,000 deep": b"[" * 100_000,
+    "a status of lists 100,000 deep": b'{"status":' + b"[" * 100_000,
+    "objects 1,000 deep": b"{" * 1000,
+    "bytes that are no UTF-8": b"\xff\xfe",
+    "nothing": b"",
+    "null": b"null",
+    "a number": b"7",
+    "a number of 100,000 digits": b"9" * 100_000,
+    "NaN": b"NaN",
+    "a list": b"[]",
+    "a word": b'"x"',
+}
+"""Bodies of no known shape."""
+
 ANY_CALL: Final[Mapping[str, Answer]] = {
+    **{f"a body: {name}": body(data) for name, data in BODIES.items()},
     "an endless body": endless(_CHUNKED, b"100000\r\n" + _MEGABYTE + b"\r\n"),
     "an endless body of no length": endless(head(Connection="close"), _MEGABYTE),
     "one byte a second": endless(_CHUNKED, b"1\r\n \r\n", 1.0),
@@ -121,19 +137,12 @@ ANY_CALL: Final[Mapping[str, Answer]] = {
     "a status of 99": raw(b"HTTP/1.1 99 X\r\nContent-Length: 0\r\n\r\n"),
     "a redirect for good": redirects(301),
     "a redirect for now": redirects(307),
-    "a body of lists 100,000 deep": body(b"[" * 100_000),
     "an object of lists 100,000 deep": body(b'{"status":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
     "a charset of no name": body(b"<>", Content_Type="application/json; charset=undefined"),
     "UTF-16": body('{"status": "COMPLETED"'.encode("utf-16"), Content_Type="application/json; charset=utf-16"),
     "no UTF-8": body(b'{"status": "\xff\xfe"}'),
     "half a surrogate pair": body(b'{"status": "\\ud800", "request_id": "\\ud800", "images": "\\ud800"}'),
-    "no body": body(b""),
     "HTML": body(b"<!doctype html><script>", Content_Type="text/html"),
-    "null": body(b"null"),
-    "a number": body(b"7"),
-    "a number of 100,000 digits": body(b"9" * 100_000),
-    "NaN": body(b"NaN"),
-    "a list": body(b"[]"),
     "an empty object": body(b"{}"),
     "a million keys": body(json.dumps({str(number): 0 for number in range(200_000)}).encode()),
     "the same key many times": body(b"{" + b'"status": 1, ' * 100_000 + b'"status": 2}'),

@@ -15,6 +15,7 @@ from app.worker.fal_answers import AccountError, ModelFailedError, SubmitOutcome
 from app.worker.fal_queue import FalProgress, FalQueue
 from app.worker.fal_shapes import FalStatus
 from app.worker.patience import DoubtfulError, TransientError
+from tests.hostile.answers import BODIES
 
 QUEUE = "https://queue.example"
 ACCEPTED = {"request_id": "r"} | {
@@ -332,11 +333,8 @@ async def test_no_redirect_is_followed_and_no_cookie_kept(call: str) -> None:
 
 # -- answers of odd shape --------------------------------------------------------------------------------------------
 
-DEEP = b'{"status":' + b"[" * 100_000
-ODD = [DEEP, b"[" * 100_000, b"\xff\xfe", b"", b"null", b"5", b"[]", b'"x"', b"{" * 1000, b"9" * 10_000, b"NaN"]
 
-
-@pytest.mark.parametrize("body", ODD)
+@pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
 @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=undefined", "text/html"])
 async def test_a_body_of_no_known_shape_is_an_error_of_ours(body: bytes, content_type: str) -> None:
     def answer(_: httpx.Request) -> httpx.Response:
@@ -348,7 +346,7 @@ async def test_a_body_of_no_known_shape_is_an_error_of_ours(body: bytes, content
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 422, 500])
-@pytest.mark.parametrize("body", ODD)
+@pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
 async def test_so_is_one_of_an_error(body: bytes, status: int) -> None:
     def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(status, content=body, headers={"Content-Type": "application/json; charset=undefined"})
