@@ -54,6 +54,8 @@ class BotSettings(CoreSettings):
     """Dollars a picture, by endpoint; others cost ``DEFAULT_PRICE`` of ``app/core/endpoints.py``."""
     admins: Annotated[frozenset[int], *FROM_JSON] = frozenset()
     """Telegram ids of the people who run the bot."""
+    contact: str = Field(default="", pattern=r"^\S{0,100}$")
+    """Whom people can turn to who are no longer served: a name in Telegram, an address; '' = nobody."""
     bot_mode: Literal["polling", "webhook"] = "polling"
     """How updates come. Polling: one instance asks for them, the others stand by."""
     webhook_url: Annotated[str, AfterValidator(_needed_in_webhook_mode)] = Field(

@@ -8,6 +8,7 @@ from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import TelegramObject, Update, User
 
 from app.bot.people.users import Acquaintance, Users
+from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 
@@ -31,7 +32,9 @@ class BansMiddleware(BaseMiddleware):
             return await handler(event, data)
         bot: Bot = data["bot"]
         voice: Voice = data["voice"]
-        text = voice("refused-banned")
+        settings: BotSettings = data["settings"]
+        contact = settings.contact
+        text = voice("refused-banned-contact", contact=contact) if contact else voice("refused-banned")
         if event.callback_query:
             await quietly(bot, AnswerCallbackQuery(callback_query_id=event.callback_query.id, text=text))
         elif event.message and await self._users.is_to_be_told_of_ban(user.id):

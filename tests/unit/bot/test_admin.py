@@ -65,13 +65,13 @@ class Cancellation:
 class Stage:
     """A bot that is run by one person."""
 
-    def __init__(self) -> None:
+    def __init__(self, contact: str = "") -> None:
         self.people, self.broadcasts, self.cancellation = People(), Broadcasts(), Cancellation()
         self.bot = MockBot()
         self.bot.dp = make_dispatcher(
             Texts(),
             self.people,
-            settings=BotSettings(telegram_token=TOKEN, admins=[ADMIN.id]),
+            settings=BotSettings(telegram_token=TOKEN, admins=[ADMIN.id], contact=contact),
             menus=Menus(self.bot, Texts(), self.people, [ADMIN.id]),
             broadcasts=self.broadcasts,
             cancellation=self.cancellation,
@@ -172,6 +172,13 @@ async def test_who_is_banned_hears_of_it_once_and_is_served_again_when_they_may(
     assert stage.people.chosen == {}
     assert "served again" in await stage.says(f"/unban {ANNA.id}")
     assert "I turn words into pictures" in await stage.says("/start", ANNA)
+
+
+@pytest.mark.parametrize("user", [ANNA, MockUser(7, language_code="ru")])
+async def test_who_is_banned_hears_whom_to_turn_to(user: User) -> None:
+    stage = Stage(contact="@the_owner")
+    stage.people.banned_ids.add(user.id)
+    assert "@the_owner" in await stage.says("a fox", user)
 
 
 async def test_a_broadcast_is_shown_before_it_is_sent(stage: Stage) -> None:

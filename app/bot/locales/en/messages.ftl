@@ -39,6 +39,7 @@ rate-limited = That's a lot at once, I need to catch my breath. Please try again
        *[other] { $seconds } seconds
     }.
 refused-banned = I can't work for you any more.
+refused-banned-contact = I can't work for you any more. If you think that is a mistake, write to { $contact }
 refused-open = You already have { $count ->
         [one] one picture
        *[other] { $count } pictures

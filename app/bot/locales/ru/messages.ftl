@@ -45,6 +45,7 @@ rate-limited = Слишком много сразу, дайте перевест
        *[other] { $seconds } секунд
     }.
 refused-banned = Я больше не могу для вас работать.
+refused-banned-contact = Я больше не могу для вас работать. Если это ошибка, напишите сюда: { $contact }
 refused-open = У вас уже { $count ->
         [one] { $count } картинка
         [few] { $count } картинки
