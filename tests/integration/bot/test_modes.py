@@ -258,7 +258,7 @@ class TestWebhook:
         hooked.queue.client.config_set("maxmemory", "1mb")
         try:
             person.say("a wolf")
-            person.waits_for_text("I have run out of room")
+            person.waits_for_text("Please send it again in a few minutes")  # no room, or found full just now
         finally:
             hooked.queue.client.config_set("maxmemory", "0")
 
