@@ -94,7 +94,7 @@ async def handle_words_after_photo(
 
 async def follows_photo(message: Message, state: FSMContext) -> bool:
     """Whether a photo was shown a short while ago."""
-    return message.date.timestamp() - float((await state.get_data())["began"]) <= PHOTO_TTL
+    return message.date.timestamp() - float((await state.get_data()).get("began", 0)) <= PHOTO_TTL
 
 
 async def handle_edit_instruction(

@@ -46,7 +46,7 @@ async def handle_photo(message: Message, bot: Bot, state: FSMContext, voice: Voi
     if mode not in (None, Showing.menu.state):
         await message.answer(voice("photo-menu"), reply_markup=photo_keyboard(voice), reply_parameters=_to(message))
         return
-    together = mode is not None and message.date.timestamp() - data["began"] <= BURST
+    together = mode is not None and message.date.timestamp() - data.get("began", 0) <= BURST
     if not together:  # the menu of a photo that came long before stays
         await state.clear()
     others = data["photos"] if together else []

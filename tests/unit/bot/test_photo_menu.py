@@ -12,7 +12,7 @@ from aiogram.types import (
 )
 from teremok import MockCallbackQuery, MockMessageText
 
-from app.bot.orders.dialogues import Merging
+from app.bot.orders.dialogues import Merging, Showing
 from app.bot.orders.photo_menu import Deed, PhotoButton
 from app.core.operations import Operation
 from tests.unit.bot.photo_stage import ANNA, Stage, document, photo
@@ -126,6 +126,15 @@ async def test_the_menu_stays_while_what_is_wanted_is_refused(stage: Stage) -> N
     assert (
         await stage.deletes(MockCallbackQuery(PhotoButton(deed=Deed.UPSCALE).pack(), user=ANNA, message=menu)) == []
     )
+
+
+async def test_a_photo_of_which_nothing_is_remembered_hinders_nothing(stage: Stage) -> None:
+    await stage.bot.set_state(Showing.menu)
+    assert await stage.sees("photo") == ["What shall I do with it?"]
+    await stage.bot.set_data({})
+    await stage.bot.set_state(Showing.menu)
+    await stage.hears("a fox")
+    assert stage.ordered() == (Operation.CREATE, "a fox", ())
 
 
 async def test_photos_in_a_burst_have_one_menu_and_are_merged_together(stage: Stage) -> None:
