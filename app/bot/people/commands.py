@@ -15,7 +15,8 @@ from app.bot.telegram import is_gone
 from app.bot.texts import DEFAULT_LOCALE, Texts
 
 COMMANDS: Final = (
-    "help", "edit", "merge", "retouch", "upscale", "batch", "history", "status", "cancel", "settings", "start",
+    "help", "imagine", "edit", "merge", "retouch", "upscale", "batch",
+    "history", "status", "cancel", "settings", "start",
 )  # fmt: skip
 """The commands of everybody's menu; each has a text ``command-<name>``."""
 ADMIN_COMMANDS: Final = ("stats", "vip", "ban", "unban", "broadcast")

@@ -2,6 +2,7 @@
 
 command-start = Say hello
 command-help = How it works
+command-imagine = Draw what I describe
 command-edit = Change a picture
 command-merge = Make one picture of several
 command-retouch = Retouch a portrait

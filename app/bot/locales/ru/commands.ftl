@@ -2,6 +2,7 @@
 
 command-start = Поздороваться
 command-help = Как это работает
+command-imagine = Нарисовать по описанию
 command-edit = Изменить картинку
 command-merge = Собрать одну картинку из нескольких
 command-retouch = Отретушировать портрет
