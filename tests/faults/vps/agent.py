@@ -81,11 +81,6 @@ class Hands(threading.Thread):
                 if holder == worker and claimed < at:
                     self._orphans.setdefault(job, at)
 
-    def holders(self) -> set[str]:
-        """Return the workers that held a job when last looked."""
-        with self._lock:
-            return {worker for worker, _ in self._held.values()}
-
     def run(self) -> None:
         """Look, and look again; note when Redis does not answer, and when it does again."""
         away = False
@@ -171,7 +166,7 @@ class Agent:
             time.sleep(3600)
 
     def _kill(self, target: str, seconds: float) -> None:
-        """Kill one that is up, at work if any is, unless too many are down: who only starts does not die at work.
+        """Kill one that is up, unless too many are down: who only starts does not die at work.
 
         It waits so many seconds for a victim; meanwhile the next kills of the same target are left out.
         """
@@ -189,15 +184,12 @@ class Agent:
         at = time.time()
         os.kill(pid, signal.SIGKILL)
         if unit.startswith("imageworker@"):
-            self._hands.died(name_of(unit), at)
+            self._hands.died(f"{unit}.{socket.gethostname()}", at)
         self._log.write("kill", unit=unit, pid=pid)
 
     def _victims(self, target: str) -> list[tuple[str, int]]:
         found, down = self._up(target)
-        if down > DOWN_MOST:
-            return []
-        at_work = self._hands.holders()
-        return [(unit, pid) for unit, pid in found if name_of(unit) in at_work] or found
+        return found if down <= DOWN_MOST else []
 
     def _stop(self, target: str, seconds: float) -> None:
         if not (found := self._up(target)[0]):
@@ -283,11 +275,6 @@ class Agent:
                 pids = map(int, (group / "cgroup.procs").read_text().split())
                 found += [(unit, pid) for pid in pids if pid not in self._stopped and is_main(pid)]
         return found, len(units) - len(found)
-
-
-def name_of(unit: str) -> str:
-    """Return the name under which a unit's worker claims jobs."""
-    return f"{unit}.{socket.gethostname()}"
 
 
 def is_main(pid: int) -> bool:
