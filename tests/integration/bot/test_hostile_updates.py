@@ -1,4 +1,7 @@
-"""Whatever people send, the bot has no accident with it."""
+"""Whatever people send, the bot has no accident with it.
+
+The same examples each time; `make hostile` tries others for ten minutes.
+"""
 
 import itertools
 import json
@@ -41,15 +44,16 @@ def assert_others_are_served(scene: Scene) -> None:
     other = scene.person()
     other.say("/help")
     other.waits_for_text("Words alone")
-    assert "Traceback" not in scene.bot.log()
-    assert "could not be handled" not in scene.bot.log()
+    log = scene.bot.log()
+    assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:4000]
+    assert "could not be handled" not in log
     assert updates.SECRET_WISH not in scene.bot.log()
 
 
 def test_whatever_people_send_has_an_answer_and_no_traceback(scene: Scene) -> None:
     people = [newcomer(scene) for _ in range(8)]
 
-    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
     @given(who=st.sampled_from([each.id for each in people]), draw=st.data())
     def send(who: int, draw: st.DataObject) -> None:
         deliver(scene, draw.draw(updates.updates(who) | updates.spoiled(who)))
