@@ -228,6 +228,10 @@ class RequestStore:
                 pipeline.hgetall(redis_keys.request(request_id))
             return [record for data in await pipeline.execute() if (record := _read(data))]
 
+    async def mark_queued(self, request_id: str) -> None:
+        """Note that a request's job is in its queue: should it vanish from there, no death of a bot explains it."""
+        await cast(Any, self._redis.hdel(redis_keys.request(request_id), "unqueued"))
+
     async def sent(self, request_id: str, file_ids: tuple[str, ...]) -> None:
         """Remember Telegram's names for a result's pictures."""
         await self._sent(keys=[redis_keys.request(request_id)], args=[json.dumps(file_ids)])

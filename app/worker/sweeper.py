@@ -2,8 +2,9 @@
 
 A request that has not ended stands in a queue, in a schedule or in a lease, or it waits for another's result. One
 that does not, sweep after sweep for ``HEAL_AFTER`` seconds, is queued again, or ended with a sentence if that has not
-helped. Crashes of bot, worker or Redis leave nothing behind, so whatever is healed here is worth a look: each is
-logged, and counted in ``redis_keys.COUNTERS``.
+helped. Crashes of workers and Redis leave nothing behind, so whatever is healed here is worth a look: each is logged,
+and counted in ``redis_keys.COUNTERS``. Only a bot that dies between a request's record and its job leaves one, until
+it has started again; that is queued here too if it takes too long, and does not count.
 """
 
 import asyncio
@@ -115,6 +116,10 @@ class Sweeper:
         ]
         healed: list[Any] = await self._sweep(keys=keys, args=args)
         for request_id, what in healed:
+            if what == "unqueued":
+                log.warning("request %s: its bot died before it was queued", request_id)
+                await self._enqueue(request_id)
+                continue
             log.error("request %s was in nobody's hands: %s", request_id, what)
             if what == "enqueue":
                 await self._enqueue(request_id)

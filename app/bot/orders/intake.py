@@ -185,6 +185,7 @@ class Intake:
                 await asyncio.to_thread(queues.enqueue, self.rq, request.id, request.queue)
             except OutOfMemoryError as error:  # it is recorded, so it can't be refused: the update is handled again
                 raise RedisConnectionError("Redis is full") from error
+            await self.requests.mark_queued(request.id)
         return admitted.verdict
 
     async def _known(self, key: str) -> tuple[Result | None, str]:

@@ -82,7 +82,7 @@ local waiting = redis.call('LLEN', queue)
 if waiting >= queue_max then return {'full', waiting} end
 if is_too_dear(spend_max, 'all') then return {'spend', 0} end
 if is_too_dear(user_spend_max, user) then return {'user-spend', 0} end
-create('queued', 'cost', cost, 'rank', rank)
+create('queued', 'cost', cost, 'rank', rank, 'unqueued', 1) -- until its job is in RQ's queue
 spend(user, day, cost)
 if cache_key ~= '' then
   redis.call('HSET', record, 'cache_key', cache_key)

@@ -8,7 +8,7 @@ local FIRST_NAME = 7 -- from here on: the queues' names
 local FIRST_QUEUE, PER_QUEUE = 8, 6
 
 -- Returns what is to be done, or was: pairs of a request's id and `enqueue` (its job is to be made anew), `requeued`,
--- `end` or `forgotten` (its record is gone).
+-- `end` or `forgotten` (its record is gone); or `unqueued`: its bot died before it made the job, so make it.
 if not redis.call('SET', turn, '1', 'NX', 'PX', turn_ms) then return {} end
 local at, healed = tonumber(redis.call('TIME')[1]), {}
 local function tell(id, what, counter)
@@ -47,12 +47,18 @@ local function heal(id, state, leader, request)
     redis.call('HSET', record_of(id), 'state', asked or 'queued')
   end
   redis.call('HSET', record_of(id), 'id', id)
+  local job = job_prefix .. id
+  local has_job = redis.call('HEXISTS', job, 'data') == 1
+  if redis.call('HDEL', record_of(id), 'unqueued') == 1 and first and not has_job then
+    redis.call('ZREM', suspects, id)
+    healed[#healed + 1] = {id, 'unqueued'}
+    return
+  end
   if not first or redis.call('HINCRBY', record_of(id), 'heals', 1) > heals_max then
     return tell(id, 'end', ended)
   end
-  local job = job_prefix .. id
   for i = 3, PER_QUEUE - 1 do redis.call('ZREM', KEYS[first + i], id) end
-  if redis.call('HEXISTS', job, 'data') == 0 then
+  if not has_job then
     redis.call('DEL', job)
     return tell(id, 'enqueue', requeued)
   end

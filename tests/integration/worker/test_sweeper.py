@@ -42,6 +42,15 @@ def test_an_emptied_queue_is_filled_again(world: World) -> None:
     assert_nothing_is_open(world)
 
 
+def test_what_a_bot_died_before_it_queued_is_queued_and_no_sign_of_a_bug(world: World) -> None:
+    ids = [world.order(f"{number} a fox [sim:latency=0.3]", enqueue=False) for number in range(3)]
+    world.worker()
+    world.until_ended(ids)
+    world.assert_each_done_once(ids)
+    assert healed(world) == {}
+    assert_nothing_is_open(world)
+
+
 def test_a_job_whose_hash_is_gone_is_made_anew(world: World) -> None:
     request = world.order()
     world.redis.delete(f"rq:job:{request}")
@@ -70,9 +79,9 @@ def test_what_is_in_a_lease_or_a_schedule_is_nobody_s_to_heal(world: World) -> N
     world.until_state(running, RequestState.SUBMITTED)
     scheduled = world.order(enqueue=False)
     world.redis.zadd(f"rq:scheduled:{queues.QUEUE}", {scheduled: time.time() + 3600})
-    lost = world.order(enqueue=False)  # when it is healed the others would have been, too
-    world.until_state(lost, RequestState.DONE)
-    assert healed(world) == {REQUEUED: 1}
+    left = world.order(enqueue=False)  # when it is queued the others would have been healed, too
+    world.until_state(left, RequestState.DONE)
+    assert healed(world) == {}
     assert world.state(running) is RequestState.SUBMITTED
     assert world.state(scheduled) is RequestState.QUEUED
 

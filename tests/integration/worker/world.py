@@ -195,6 +195,7 @@ class World:
         assert self.with_redis(lambda redis: Admission(redis).admit(request))
         if enqueue:
             assert queues.enqueue(self.rq, request.id, queue)
+            self._with_store(lambda store: store.mark_queued(request.id))
         return request.id
 
     def orders(self, count: int, prompt: str = "a fox [sim:latency=0.3]") -> list[str]:
