@@ -82,7 +82,7 @@ class ChildProcesses:
         """Return an idle child that has not died meanwhile, and how often it has served."""
         while self._idle:
             process, served = self._idle.pop()
-            if process.returncode is None:
+            if not _has_ended(process):
                 return process, served
         return None
 
@@ -120,6 +120,16 @@ class ChildProcesses:
         if not isinstance(header, dict):
             raise ValueError("the header is no object")
         return header, await process.stdout.readexactly(length)
+
+
+def _has_ended(process: asyncio.subprocess.Process) -> bool:
+    """Whether a child is dead; the event loop hears of it a moment later."""
+    if process.returncode is not None:
+        return True
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # it has been waited for just now
+        return True
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
