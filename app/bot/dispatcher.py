@@ -30,8 +30,8 @@ from app.bot.middlewares.errors import ErrorsMiddleware
 from app.bot.middlewares.refusals import RefusalsMiddleware
 from app.bot.middlewares.returns import ReturnsMiddleware
 from app.bot.middlewares.voice import VoiceMiddleware
-from app.bot.people.users import Users
 from app.bot.texts import Texts
+from app.bot.users.users import Users
 
 
 def make_dispatcher(

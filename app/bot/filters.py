@@ -6,9 +6,9 @@ Coroutines, because aiogram runs any other function (and every ``F.…``) in a t
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 
-from app.bot.orders.photos import picture_in
-from app.bot.people.users import Acquaintance
-from app.bot.receiving.albums import album_of, is_whole, may_be_cut
+from app.bot.requests.photos import picture_in
+from app.bot.updates.albums import album_of, is_whole, may_be_cut
+from app.bot.users.users import Acquaintance
 
 
 async def is_private(event: Message | CallbackQuery | ChatMemberUpdated) -> bool:

@@ -12,41 +12,41 @@ from aiogram import Bot, Dispatcher
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from app.bot.answers.batch_summary import BatchSummaries
-from app.bot.answers.conversations import Conversations
-from app.bot.answers.delivery import CLAIM_AFTER, Delivery
-from app.bot.answers.eta import Forecast
-from app.bot.answers.fence import Fence
-from app.bot.answers.pacing import Pacing
-from app.bot.answers.picture_sender import PictureSender
-from app.bot.answers.recovery import Recovery
-from app.bot.answers.status_board import StatusBoard
-from app.bot.answers.waiting import WaitingList
+from app.bot.delivery.batch_summary import BatchSummaries
+from app.bot.delivery.conversations import Conversations
+from app.bot.delivery.delivery import CLAIM_AFTER, Delivery
+from app.bot.delivery.eta import Forecast
+from app.bot.delivery.fence import Fence
+from app.bot.delivery.pacing import Pacing
+from app.bot.delivery.picture_sender import PictureSender
+from app.bot.delivery.recovery import Recovery
+from app.bot.delivery.status_board import StatusBoard
+from app.bot.delivery.waiting import WaitingList
 from app.bot.dispatcher import make_dispatcher
 from app.bot.lanes import Lanes
-from app.bot.orders.allowance import Allowances
-from app.bot.orders.cancellation import Cancellation
-from app.bot.orders.dialogues import dialogue_storage
-from app.bot.orders.intake import Intake
-from app.bot.orders.needed_pictures import NeededPictures
-from app.bot.orders.normaliser import Normaliser
-from app.bot.orders.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
-from app.bot.orders.room import Room
-from app.bot.people.alerts import Alerts
-from app.bot.people.broadcast import Broadcaster, Broadcasts
-from app.bot.people.commands import Menus
-from app.bot.people.pause_alerts import PauseAlerts
-from app.bot.people.users import Users
-from app.bot.receiving.albums import Albums
-from app.bot.receiving.aside import TellOfAside
-from app.bot.receiving.inbox import Inbox, RawUpdate
-from app.bot.receiving.parsing import parse
-from app.bot.receiving.polling import Polling
-from app.bot.receiving.standby import Standby
-from app.bot.receiving.webhook import Webhook
+from app.bot.requests.allowance import Allowances
+from app.bot.requests.cancellation import Cancellation
+from app.bot.requests.dialogues import dialogue_storage
+from app.bot.requests.intake import Intake
+from app.bot.requests.needed_pictures import NeededPictures
+from app.bot.requests.normaliser import Normaliser
+from app.bot.requests.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
+from app.bot.requests.room import Room
 from app.bot.settings import BotSettings
 from app.bot.telegram import make_bot
 from app.bot.texts import Texts
+from app.bot.updates.albums import Albums
+from app.bot.updates.aside import TellOfAside
+from app.bot.updates.inbox import Inbox, RawUpdate
+from app.bot.updates.parsing import parse
+from app.bot.updates.polling import Polling
+from app.bot.updates.standby import Standby
+from app.bot.updates.webhook import Webhook
+from app.bot.users.alerts import Alerts
+from app.bot.users.broadcast import Broadcaster, Broadcasts
+from app.bot.users.commands import Menus
+from app.bot.users.pause_alerts import PauseAlerts
+from app.bot.users.users import Users
 from app.core import redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.epoch import Epoch, EpochClock, state_file

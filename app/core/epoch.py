@@ -4,7 +4,7 @@ Every process raises the tick in ``imagebot:epoch`` every two seconds, and remem
 a file too. A lower one means that Redis has come back with less than it had: emptied, or with an older copy. Scripts
 that must not go by such a copy (the claim of a job, whatever begins or changes a request, the claim of an answer) are
 guarded: they change nothing and answer ``BEHIND``, which passes, like an outage. The bot sees to what was lost
-(``app/bot/answers/recovery.py``) and announces the next epoch; then all go on.
+(``app/bot/delivery/recovery.py``) and announces the next epoch; then all go on.
 """
 
 import json

@@ -28,7 +28,7 @@ INBOX_BEGUN: Final = "imagebot:inbox:begun"
 """Hash: how often an entry of the inbox was begun with and not ended; a field goes when its entry is struck off."""
 
 INBOX_ASIDE: Final = "imagebot:inbox:aside"
-"""Stream of updates that could not be handled: the last ones, for days (bounds in ``app/bot/receiving/aside.py``)."""
+"""Stream of updates that could not be handled: the last ones, for days (bounds in ``app/bot/updates/aside.py``)."""
 
 POLLER: Final = "imagebot:poller"
 """Name of the instance that polls Telegram; expires unless it is renewed."""
@@ -55,7 +55,7 @@ SWEEPER_COMPARED: Final = "imagebot:sweeper:compared"
 
 
 BROADCAST: Final = "imagebot:broadcast"
-"""Hash of the broadcast that is under way, or was last (see ``app/bot/people/broadcast.py``)."""
+"""Hash of the broadcast that is under way, or was last (see ``app/bot/users/broadcast.py``)."""
 
 BROADCAST_RECIPIENTS: Final = "imagebot:broadcast:recipients"
 """Sorted set of those whom it has not reached yet."""
@@ -100,7 +100,7 @@ def last_update_of(chat_id: int) -> str:
 
 
 def conversation(request_id: str) -> str:
-    """Hash with what the bot has said about one request (see ``app/bot/answers/conversations.py``)."""
+    """Hash with what the bot has said about one request (see ``app/bot/delivery/conversations.py``)."""
     return f"imagebot:conversation:{request_id}"
 
 
@@ -185,14 +185,14 @@ def result(cache_key: str) -> str:
 
 
 DIALOGUES: Final = "imagebot:fsm"
-"""Prefix of the dialogues' states (see ``app/bot/orders/dialogues.py``)."""
+"""Prefix of the dialogues' states (see ``app/bot/requests/dialogues.py``)."""
 
 ALBUMS: Final = "imagebot:albums"
 """Sorted set of albums that are not whole yet, scored by when they are taken to be (Redis time, s)."""
 
 
 def album(album_id: str) -> str:
-    """Hash of an album's messages by their ids (see ``app/bot/receiving/albums.py``)."""
+    """Hash of an album's messages by their ids (see ``app/bot/updates/albums.py``)."""
     return f"imagebot:album:{album_id}"
 
 
@@ -202,7 +202,7 @@ def pieces(chat_id: int | str) -> str:
 
 
 PACING_ALL: Final = "imagebot:pacing"
-"""When the next message to anybody is due (see ``app/bot/answers/pacing.py``)."""
+"""When the next message to anybody is due (see ``app/bot/delivery/pacing.py``)."""
 
 STATUS_WAITING: Final = "imagebot:status:waiting"
 """Sorted set of queued requests with a status message, scored by when to look at it next (Redis time, s)."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from app.bot.receiving.webhook import SECRET_HEADER
+from app.bot.updates.webhook import SECRET_HEADER
 from app.core import redis_keys
 from tests.hostile import updates, webhook_requests
 from tests.hostile.tally import DefectError, Outcome

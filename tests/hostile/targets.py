@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 import httpx
 from PIL import Image
 
-from app.bot.orders.normal_form import KEPT_SIDE, SIDE_MIN, NormalPicture
-from app.bot.orders.normaliser import Normaliser
-from app.bot.orders.prompt_lists import LIST_MAX, decode, read_list
 from app.bot.refusals import RefusedError
+from app.bot.requests.normal_form import KEPT_SIDE, SIDE_MIN, NormalPicture
+from app.bot.requests.normaliser import Normaliser
+from app.bot.requests.prompt_lists import LIST_MAX, decode, read_list
 from app.bot.texts import Texts
 from app.core.errors import FailureReason, ImagebotError, RequestFailedError
 from app.core.operations import PROMPT_MAX_LENGTH, Operation

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from app.bot.people.commands import ADMIN_COMMANDS, COMMANDS
+from app.bot.users.commands import ADMIN_COMMANDS, COMMANDS
 
 JSON = dict[str, Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from app.bot.receiving.webhook import BODY_MAX, SECRET_HEADER
+from app.bot.updates.webhook import BODY_MAX, SECRET_HEADER
 from tests.hostile import updates
 
 SECRET: Final = "a-secret-of-webhook-tests"

@@ -28,14 +28,14 @@ MUTANTS: Final = (
     # -- the bot -----------------------------------------------------------------------------------------------------
     Mutant(
         "pictures sent are recorded once at the end",
-        "app/bot/answers/delivery.py",
+        "app/bot/delivery/delivery.py",
         "            await self.conversations.pictures_sent(request.id, file_ids)\n",
         "        await self.conversations.pictures_sent(request.id, file_ids)\n",
         (f"{BOT}/test_delivered_once.py::test_killed_within_an_album_it_goes_on_and_each_picture_is_seen_once",),
     ),
     Mutant(
         "the names of sent pictures are not recorded",
-        "app/bot/answers/lua/pictures_sent.lua",
+        "app/bot/delivery/lua/pictures_sent.lua",
         "redis.call('HSET', conversation, 'file_ids', file_ids)\n",
         "",
         (
@@ -45,7 +45,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the messages of an album are not recorded",
-        "app/bot/answers/lua/place_album.lua",
+        "app/bot/delivery/lua/place_album.lua",
         "redis.call('HSET', conversation, 'album', album)\n",
         "",
         (f"{BOT}/test_delivery.py::test_who_takes_over_goes_on_in_the_same_album",),
@@ -59,7 +59,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an instance goes on polling Telegram through a stall of Redis",
-        "app/bot/receiving/standby.py",
+        "app/bot/updates/standby.py",
         "                if time.monotonic() < ours_until:\n",
         "                if ours_until:\n",
         (f"{BOT}/test_standby.py",),

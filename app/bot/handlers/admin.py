@@ -10,14 +10,14 @@ from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, Message, ReplyParameters
 from redis.asyncio import Redis as AsyncRedis
 
-from app.bot.orders.cancellation import Cancellation
-from app.bot.people import stats
-from app.bot.people.broadcast import Action, BroadcastButton, Broadcasts, Start, keyboard_of
-from app.bot.people.commands import Menus
-from app.bot.people.users import Users
+from app.bot.requests.cancellation import Cancellation
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
+from app.bot.users import stats
+from app.bot.users.broadcast import Action, BroadcastButton, Broadcasts, Start, keyboard_of
+from app.bot.users.commands import Menus
+from app.bot.users.users import Users
 
 _USER_ID: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _OFF: Final = "off"

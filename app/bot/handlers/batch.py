@@ -6,16 +6,16 @@ from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import Document, Message, Update
 
-from app.bot.answers.batch_summary import BatchSummaries
+from app.bot.delivery.batch_summary import BatchSummaries
 from app.bot.filters import brings_document, brings_words
-from app.bot.orders.downloads import TooLargeError, UnavailableError, download
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photos import Photos
-from app.bot.orders.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
-from app.bot.orders.questions import ask, enter, leave
-from app.bot.people.preferences import Preferences
 from app.bot.refusals import RefusedError
+from app.bot.requests.downloads import TooLargeError, UnavailableError, download
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.photos import Photos
+from app.bot.requests.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
+from app.bot.requests.questions import ask, enter, leave
 from app.bot.texts import Voice
+from app.bot.users.preferences import Preferences
 from app.core.operations import Operation
 
 

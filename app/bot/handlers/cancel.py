@@ -6,11 +6,11 @@ from aiogram.fsm.context import FSMContext
 from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, Message
 
-from app.bot.answers.eta import Forecast
-from app.bot.answers.keyboards import CancelAllButton, CancelButton
+from app.bot.delivery.eta import Forecast
+from app.bot.delivery.keyboards import CancelAllButton, CancelButton
 from app.bot.handlers.status import list_requests
-from app.bot.orders.cancellation import Cancellation, Cancelled
-from app.bot.orders.questions import leave
+from app.bot.requests.cancellation import Cancellation, Cancelled
+from app.bot.requests.questions import leave
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.requests import RequestStore

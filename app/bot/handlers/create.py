@@ -6,12 +6,12 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_words, is_command
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.prompts import clean_prompt
-from app.bot.orders.questions import Meant, WordsButton, asks_about_words, leave
-from app.bot.people.preferences import Preferences
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.prompts import clean_prompt
+from app.bot.requests.questions import Meant, WordsButton, asks_about_words, leave
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
+from app.bot.users.preferences import Preferences
 from app.core.operations import Operation
 
 

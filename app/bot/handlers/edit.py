@@ -8,13 +8,13 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_captioned_picture, brings_picture, brings_words, replies_to_picture
-from app.bot.orders.dialogues import PHOTO_TTL, Editing, Showing
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
-from app.bot.orders.photos import Photos, PictureFile, picture_in
-from app.bot.orders.prompts import clean_prompt
-from app.bot.orders.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.refusals import RefusedError
+from app.bot.requests.dialogues import PHOTO_TTL, Editing, Showing
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_away
+from app.bot.requests.photos import Photos, PictureFile, picture_in
+from app.bot.requests.prompts import clean_prompt
+from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.operations import Operation

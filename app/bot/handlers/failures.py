@@ -10,14 +10,14 @@ from aiogram.fsm.state import State
 from aiogram.methods import EditMessageReplyMarkup
 from aiogram.types import CallbackQuery, Message, Update
 
-from app.bot.answers.keyboards import FailureButton, Remedy, remedies
+from app.bot.delivery.keyboards import FailureButton, Remedy, remedies
 from app.bot.filters import brings_words
 from app.bot.handlers.results import handle_stale_button
-from app.bot.orders.dialogues import Retouching, Rewording, Upscaling
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.prompts import clean_prompt
-from app.bot.orders.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.refusals import RefusedError
+from app.bot.requests.dialogues import Retouching, Rewording, Upscaling
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.prompts import clean_prompt
+from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.operations import Operation

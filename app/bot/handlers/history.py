@@ -7,9 +7,9 @@ from aiogram import Bot, Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
-from app.bot.answers.excerpts import excerpt
-from app.bot.answers.keyboards import HistoryButton, history_keyboard
-from app.bot.answers.picture_sender import Frame, PictureSender
+from app.bot.delivery.excerpts import excerpt
+from app.bot.delivery.keyboards import HistoryButton, history_keyboard
+from app.bot.delivery.picture_sender import Frame, PictureSender
 from app.bot.refusals import RefusedError
 from app.bot.telegram import quietly
 from app.bot.texts import Voice

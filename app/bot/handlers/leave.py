@@ -7,7 +7,7 @@ from aiogram.methods import DeleteMessage
 from aiogram.types import CallbackQuery, Message
 
 from app.bot.filters import has_command_for_caption, is_command
-from app.bot.orders.questions import LeaveButton, is_asked, leave
+from app.bot.requests.questions import LeaveButton, is_asked, leave
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 

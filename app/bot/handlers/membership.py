@@ -4,7 +4,7 @@ from aiogram import Router
 from aiogram.enums import ChatMemberStatus
 from aiogram.types import ChatMemberUpdated
 
-from app.bot.people.users import Users
+from app.bot.users.users import Users
 
 
 async def handle_membership(event: ChatMemberUpdated, users: Users) -> None:

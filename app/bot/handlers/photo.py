@@ -18,14 +18,14 @@ from app.bot.filters import (
     is_part_of_album,
     is_piece,
 )
-from app.bot.orders.dialogues import BURST, Editing, Retouching, Showing, Upscaling
-from app.bot.orders.photo_menu import Deed, PhotoButton, photo_keyboard, put_away
-from app.bot.orders.photos import Photos, PictureFile, picture_in
-from app.bot.orders.questions import ask, enter
-from app.bot.receiving.albums import Albums
 from app.bot.refusals import RefusedError
+from app.bot.requests.dialogues import BURST, Editing, Retouching, Showing, Upscaling
+from app.bot.requests.photo_menu import Deed, PhotoButton, photo_keyboard, put_away
+from app.bot.requests.photos import Photos, PictureFile, picture_in
+from app.bot.requests.questions import ask, enter
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
+from app.bot.updates.albums import Albums
 from app.core.operations import MERGE_INPUTS_MAX
 
 

@@ -13,16 +13,16 @@ from aiogram.fsm.context import FSMContext
 from aiogram.methods import EditMessageReplyMarkup
 from aiogram.types import CallbackQuery, Message, Update
 
-from app.bot.answers.conversations import ENDED, HELD, Conversations
-from app.bot.answers.fence import ClaimLostError
-from app.bot.answers.keyboards import ALL, PickButton, ResultButton, Verb, album_keyboard, offers
-from app.bot.answers.picture_sender import Frame, PictureSender
+from app.bot.delivery.conversations import ENDED, HELD, Conversations
+from app.bot.delivery.fence import ClaimLostError
+from app.bot.delivery.keyboards import ALL, PickButton, ResultButton, Verb, album_keyboard, offers
+from app.bot.delivery.picture_sender import Frame, PictureSender
 from app.bot.handlers.edit import start_edit
 from app.bot.handlers.retoucher import retouch
 from app.bot.handlers.upscale import upscale
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photos import Photos, picture_in
 from app.bot.refusals import RefusedError
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.photos import Photos, picture_in
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice

@@ -6,11 +6,11 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_picture
-from app.bot.orders.dialogues import Retouching
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
-from app.bot.orders.photos import Photos
-from app.bot.orders.questions import ask, enter, leave
+from app.bot.requests.dialogues import Retouching
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_away
+from app.bot.requests.photos import Photos
+from app.bot.requests.questions import ask, enter, leave
 from app.bot.texts import Voice
 from app.core.operations import Operation
 

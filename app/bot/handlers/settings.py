@@ -8,12 +8,12 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from app.bot.orders.allowance import Allowances, hours_and_minutes
-from app.bot.people.commands import Menus
-from app.bot.people.preferences import OPTIONS, Choice, Preferences
-from app.bot.people.users import Users
+from app.bot.requests.allowance import Allowances, hours_and_minutes
 from app.bot.telegram import quietly
 from app.bot.texts import Texts, Voice
+from app.bot.users.commands import Menus
+from app.bot.users.preferences import OPTIONS, Choice, Preferences
+from app.bot.users.users import Users
 
 _ROW: Final = 3
 """Buttons side by side where there are many, so that their texts can be read."""

@@ -9,16 +9,16 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_picture, brings_words, is_album
-from app.bot.orders.dialogues import Editing, Merging, Retouching, Showing, Upscaling
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.photo_menu import Deed, PhotoButton, pressed_photo, put_away
-from app.bot.orders.photos import Photos, PictureFile, picture_in
-from app.bot.orders.prompts import clean_prompt
-from app.bot.orders.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
-from app.bot.receiving.albums import album_of
 from app.bot.refusals import RefusedError
+from app.bot.requests.dialogues import Editing, Merging, Retouching, Showing, Upscaling
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_away
+from app.bot.requests.photos import Photos, PictureFile, picture_in
+from app.bot.requests.prompts import clean_prompt
+from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
+from app.bot.updates.albums import album_of
 from app.core.operations import MERGE_INPUTS_MAX, MERGE_INPUTS_MIN, Operation
 
 Pictures = dict[str, str]

@@ -13,15 +13,15 @@ from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMar
 
 from app.bot.filters import brings_words
 from app.bot.handlers.results import handle_stale_button
-from app.bot.orders.dialogues import Editing
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.questions import ask, enter
-from app.bot.people.commands import Menus
-from app.bot.people.preferences import AUTO, OPTIONS, Choice, Preferences
-from app.bot.people.users import Users
+from app.bot.requests.dialogues import Editing
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.questions import ask, enter
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Texts, Voice
+from app.bot.users.commands import Menus
+from app.bot.users.preferences import AUTO, OPTIONS, Choice, Preferences
+from app.bot.users.users import Users
 from app.core.operations import Operation
 
 GREETINGS: Final = frozenset({

@@ -8,9 +8,9 @@ from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import InlineKeyboardMarkup, Message
 
-from app.bot.answers.eta import Forecast, Outlook, Standing, describe
-from app.bot.answers.excerpts import excerpt
-from app.bot.answers.keyboards import standing_keyboard
+from app.bot.delivery.eta import Forecast, Outlook, Standing, describe
+from app.bot.delivery.excerpts import excerpt
+from app.bot.delivery.keyboards import standing_keyboard
 from app.bot.texts import Voice
 from app.core.requests import RequestRecord, RequestStore
 

@@ -7,10 +7,10 @@ from aiogram import BaseMiddleware, Bot
 from aiogram.methods import AnswerCallbackQuery, SendMessage
 from aiogram.types import TelegramObject, Update, User
 
-from app.bot.people.users import Acquaintance, Users
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
+from app.bot.users.users import Acquaintance, Users
 
 
 class BansMiddleware(BaseMiddleware):

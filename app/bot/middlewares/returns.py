@@ -6,7 +6,7 @@ from typing import Any
 from aiogram import BaseMiddleware
 from aiogram.types import TelegramObject, User
 
-from app.bot.people.users import Acquaintance
+from app.bot.users.users import Acquaintance
 
 
 class ReturnsMiddleware(BaseMiddleware):

@@ -7,9 +7,9 @@ from aiogram import BaseMiddleware
 from aiogram.enums import ChatType
 from aiogram.types import Chat, TelegramObject, User
 
-from app.bot.people.preferences import Preferences
-from app.bot.people.users import Acquaintance, Users
 from app.bot.texts import Texts, Voice
+from app.bot.users.preferences import Preferences
+from app.bot.users.users import Acquaintance, Users
 
 
 class VoiceMiddleware(BaseMiddleware):

@@ -17,15 +17,15 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from teremok import MockBot
 
-from app.bot.answers.batch_summary import BatchSummaries
-from app.bot.answers.conversations import Conversations
-from app.bot.answers.delivery import Delivery
-from app.bot.answers.fence import Fence
-from app.bot.answers.picture_sender import PictureSender
-from app.bot.answers.status_board import StatusBoard
+from app.bot.delivery.batch_summary import BatchSummaries
+from app.bot.delivery.conversations import Conversations
+from app.bot.delivery.delivery import Delivery
+from app.bot.delivery.fence import Fence
+from app.bot.delivery.picture_sender import PictureSender
+from app.bot.delivery.status_board import StatusBoard
 from app.bot.lanes import Lanes
-from app.bot.people.alerts import Alert, Alerts
 from app.bot.texts import Texts
+from app.bot.users.alerts import Alert, Alerts
 from app.core import redis_keys
 from app.core.admission import Admission
 from app.core.events import Event, EventReader, EventType

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from app.bot.lanes import Lanes
-from app.bot.receiving.albums import TEXT_MOST, Albums, album_of, is_whole
-from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.tasks import end
+from app.bot.updates.albums import TEXT_MOST, Albums, album_of, is_whole
+from app.bot.updates.inbox import Inbox, RawUpdate
 from app.core import redis_keys
 
 CHAT = {"id": 7, "type": "private", "first_name": "Anna"}

@@ -12,11 +12,11 @@ from aiogram.methods.base import TelegramMethod
 from redis.asyncio import Redis
 from teremok import MockBot
 
-from app.bot.people import broadcast
-from app.bot.people.broadcast import Broadcaster, Broadcasts, Start
-from app.bot.people.users import Users
 from app.bot.tasks import end
 from app.bot.texts import Texts
+from app.bot.users import broadcast
+from app.bot.users.broadcast import Broadcaster, Broadcasts, Start
+from app.bot.users.users import Users
 from app.core import redis_keys
 from tests.integration.bot.conftest import Scene
 from tests.support.redis_server import RedisServer

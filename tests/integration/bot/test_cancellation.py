@@ -11,7 +11,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
-from app.bot.orders.cancellation import Cancellation, Cancelled
+from app.bot.requests.cancellation import Cancellation, Cancelled
 from app.core import queues
 from app.core.admission import Admission
 from app.core.operations import Operation

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from app.bot.answers.pictures import blank
+from app.bot.delivery.pictures import blank
 from app.core import redis_keys
 from tests.integration.bot.conftest import Scene
 from tests.integration.bot.harness import BotProcess, Person, picture

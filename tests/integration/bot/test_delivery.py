@@ -21,8 +21,8 @@ from aiogram.types import InlineKeyboardMarkup
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from app.bot.answers.delivery import ATTEMPTS
-from app.bot.answers.keyboards import album_keyboard, failure_keyboard, result_keyboard
+from app.bot.delivery.delivery import ATTEMPTS
+from app.bot.delivery.keyboards import album_keyboard, failure_keyboard, result_keyboard
 from app.bot.tasks import end
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys

@@ -3,7 +3,7 @@
 from aiogram.fsm.storage.base import StorageKey
 from redis.asyncio import Redis
 
-from app.bot.orders.dialogues import DIALOGUE_TTL, Editing, dialogue_storage
+from app.bot.requests.dialogues import DIALOGUE_TTL, Editing, dialogue_storage
 
 KEY = StorageKey(bot_id=1, chat_id=7, user_id=7)
 

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 from rq import Queue
 
-from app.bot.answers.eta import RUN_TIMES_NEEDED, Forecast
+from app.bot.delivery.eta import RUN_TIMES_NEEDED, Forecast
 from app.core import redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pytest
 from PIL import Image
 
-from app.bot.orders import normaliser
-from app.bot.orders.normal_form import KEPT_SIDE, normalise
-from app.bot.orders.normaliser import Normaliser
 from app.bot.refusals import RefusedError
+from app.bot.requests import normaliser
+from app.bot.requests.normal_form import KEPT_SIDE, normalise
+from app.bot.requests.normaliser import Normaliser
 from tests.hostile import pictures
 from tests.integration.bot.conftest import Scene, make_scene
 from tests.integration.bot.sender import Sender

@@ -13,11 +13,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from app.bot.lanes import Lanes
-from app.bot.receiving import aside
-from app.bot.receiving import inbox as module
-from app.bot.receiving.aside import UnreadableError, Why
-from app.bot.receiving.inbox import Inbox, RawUpdate
 from app.bot.tasks import end
+from app.bot.updates import aside
+from app.bot.updates import inbox as module
+from app.bot.updates.aside import UnreadableError, Why
+from app.bot.updates.inbox import Inbox, RawUpdate
 from app.core import redis_keys
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until

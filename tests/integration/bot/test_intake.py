@@ -13,14 +13,14 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 from teremok import MockBot
 
-from app.bot.answers.conversations import Conversations
-from app.bot.answers.waiting import WaitingList
-from app.bot.orders.intake import Intake, Order, Origin
-from app.bot.orders.needed_pictures import NeededPictures
-from app.bot.orders.room import Room
-from app.bot.people.alerts import Alert
+from app.bot.delivery.conversations import Conversations
+from app.bot.delivery.waiting import WaitingList
+from app.bot.requests.intake import Intake, Order, Origin
+from app.bot.requests.needed_pictures import NeededPictures
+from app.bot.requests.room import Room
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
+from app.bot.users.alerts import Alert
 from app.core import queues, redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.media import MediaStore

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from app.bot.answers import conversations
-from app.bot.answers.conversations import ENDED, HELD, Conversation, Conversations
+from app.bot.delivery import conversations
+from app.bot.delivery.conversations import ENDED, HELD, Conversation, Conversations
 from app.core import redis_keys
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.bot.receiving.webhook import BODY_MAX, SECRET_HEADER
+from app.bot.updates.webhook import BODY_MAX, SECRET_HEADER
 from app.core import redis_keys
 from app.core.settings import EXIT_CONFIG
 from tests.hostile import updates

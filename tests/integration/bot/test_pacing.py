@@ -9,7 +9,7 @@ from aiogram.methods import AnswerCallbackQuery, SendMessage
 from redis.asyncio import Redis
 from teremok import MockBot
 
-from app.bot.answers.pacing import Pacing
+from app.bot.delivery.pacing import Pacing
 from app.bot.telegram import EditStatus
 from tests.support.redis_server import RedisServer
 

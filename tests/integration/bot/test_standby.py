@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from app.bot.receiving import standby as module
-from app.bot.receiving.standby import Standby
 from app.bot.tasks import end
+from app.bot.updates import standby as module
+from app.bot.updates.standby import Standby
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 

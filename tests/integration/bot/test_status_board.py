@@ -11,11 +11,11 @@ from redis.asyncio import Redis
 from rq import Queue
 from teremok import MockBot
 
-from app.bot.answers.conversations import Conversations
-from app.bot.answers.eta import RUN_TIMES_NEEDED, Forecast
-from app.bot.answers.keyboards import status_keyboard
-from app.bot.answers.pacing import Pacing
-from app.bot.answers.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
+from app.bot.delivery.conversations import Conversations
+from app.bot.delivery.eta import RUN_TIMES_NEEDED, Forecast
+from app.bot.delivery.keyboards import status_keyboard
+from app.bot.delivery.pacing import Pacing
+from app.bot.delivery.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
 from app.bot.lanes import Lanes, Work
 from app.bot.telegram import EditStatus
 from app.bot.texts import Texts, Voice

@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from teremok import MockBot
 
 from app.bot.lanes import Lanes
-from app.bot.receiving import webhook
-from app.bot.receiving.inbox import Inbox, RawUpdate
-from app.bot.receiving.webhook import Webhook
 from app.bot.settings import BotSettings
+from app.bot.updates import webhook
+from app.bot.updates.inbox import Inbox, RawUpdate
+from app.bot.updates.webhook import Webhook
 from app.core import redis_keys
 from tests.hostile.webhook_requests import HALVES, REFUSED, SECRET, request
 from tests.integration.bot.harness import TOKEN

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from app.bot.answers.keyboards import CancelAllButton
+from app.bot.delivery.keyboards import CancelAllButton
 from app.core import redis_keys
 from tests.integration.bot.harness import Person, picture
 from tests.simulators.client import Simulator

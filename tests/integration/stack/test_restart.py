@@ -12,7 +12,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from app.bot.lanes import Lanes
-from app.bot.receiving.inbox import Inbox, RawUpdate
+from app.bot.updates.inbox import Inbox, RawUpdate
 from app.core import queues, redis_keys
 from app.core.admission import Admission
 from app.core.errors import FailureReason

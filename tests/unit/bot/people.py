@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from app.bot.people.preferences import AUTO, Choice, Preferences
-from app.bot.people.users import Acquaintance, Users
+from app.bot.users.preferences import AUTO, Choice, Preferences
+from app.bot.users.users import Acquaintance, Users
 
 
 @dataclass

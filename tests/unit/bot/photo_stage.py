@@ -13,13 +13,13 @@ from aiogram.types import (
 from teremok import MockBot, MockCallbackQuery, MockMessagePhoto, MockMessageText, MockUser
 
 from app.bot.dispatcher import make_dispatcher
-from app.bot.orders.intake import Order, Origin
-from app.bot.orders.photo_menu import Deed, PhotoButton
-from app.bot.orders.photos import Photos, PictureFile, picture_in
-from app.bot.receiving.albums import ALBUM_FIELD, Albums
 from app.bot.refusals import RefusedError
+from app.bot.requests.intake import Order, Origin
+from app.bot.requests.photo_menu import Deed, PhotoButton
+from app.bot.requests.photos import Photos, PictureFile, picture_in
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
+from app.bot.updates.albums import ALBUM_FIELD, Albums
 from app.core.operations import Operation
 from app.core.requests import RequestRecord
 from tests.unit.bot.people import People

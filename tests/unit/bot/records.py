@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.bot.answers.conversations import ENDED, Conversation
-from app.bot.answers.eta import Outlook
+from app.bot.delivery.conversations import ENDED, Conversation
+from app.bot.delivery.eta import Outlook
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestState
 

@@ -19,12 +19,12 @@ from aiogram.types import (
 from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
 
 from app.bot.dispatcher import make_dispatcher
-from app.bot.people import stats
-from app.bot.people.broadcast import Start
-from app.bot.people.commands import ADMIN_COMMANDS, Menus
-from app.bot.people.stats import Stats
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts
+from app.bot.users import stats
+from app.bot.users.broadcast import Start
+from app.bot.users.commands import ADMIN_COMMANDS, Menus
+from app.bot.users.stats import Stats
 from app.core import queues
 from tests.unit.bot.people import People
 from tests.unit.bot.test_handlers import TOKEN

@@ -11,10 +11,10 @@ from teremok import MockBot, MockMessageDocument, MockMessageText, MockUser
 
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.batch import Listing
-from app.bot.orders.intake import Order, Origin
-from app.bot.orders.photos import Photos
-from app.bot.orders.prompt_lists import FILE_MAX
 from app.bot.refusals import RefusedError
+from app.bot.requests.intake import Order, Origin
+from app.bot.requests.photos import Photos
+from app.bot.requests.prompt_lists import FILE_MAX
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation

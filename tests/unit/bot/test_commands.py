@@ -10,8 +10,8 @@ from aiogram.types import BotCommandScopeChat
 from teremok import MockBot
 
 from app.bot.dispatcher import make_dispatcher
-from app.bot.people.commands import ADMIN_COMMANDS, COMMANDS, Menus
 from app.bot.texts import Texts
+from app.bot.users.commands import ADMIN_COMMANDS, COMMANDS, Menus
 from tests.unit.bot.people import People
 
 ADMIN = 77

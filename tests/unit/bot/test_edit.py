@@ -5,8 +5,8 @@ from aiogram.types import (
 )
 from teremok import MockMessagePhoto, MockMessageText
 
-from app.bot.orders.dialogues import Editing
-from app.bot.orders.intake import Origin
+from app.bot.requests.dialogues import Editing
+from app.bot.requests.intake import Origin
 from app.core.operations import Operation
 from tests.unit.bot.photo_stage import ANNA, Stage, document, photo
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.bot.answers.eta import Outlook, Standing, describe
+from app.bot.delivery.eta import Outlook, Standing, describe
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation
 from app.core.pause import Pause, PauseKind

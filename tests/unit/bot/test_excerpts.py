@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.bot.answers.excerpts import excerpt
+from app.bot.delivery.excerpts import excerpt
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from aiogram.methods import AnswerCallbackQuery, EditMessageReplyMarkup, SendMessage
 from teremok import MockBot, MockCallbackQuery, MockMessagePhoto, MockMessageText, MockUpdate, MockUser
 
-from app.bot.answers.keyboards import failure_keyboard
+from app.bot.delivery.keyboards import failure_keyboard
 from app.bot.dispatcher import make_dispatcher
-from app.bot.orders.dialogues import Retouching
+from app.bot.requests.dialogues import Retouching
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core.errors import FailureReason

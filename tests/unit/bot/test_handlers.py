@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from teremok import MockBot, MockChat, MockMessageText, MockUser
 
 from app.bot.dispatcher import make_dispatcher
-from app.bot.orders.intake import Order, Origin
+from app.bot.requests.intake import Order, Origin
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation

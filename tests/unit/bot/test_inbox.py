@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.bot.receiving.inbox import chat_of
+from app.bot.updates.inbox import chat_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardMarkup
 
-from app.bot.answers.keyboards import (
+from app.bot.delivery.keyboards import (
     ALL,
     CancelAllButton,
     CancelButton,

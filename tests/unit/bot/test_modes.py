@@ -8,8 +8,8 @@ from aiogram.methods import AnswerCallbackQuery, DeleteMessage
 from aiogram.types import Message
 from teremok import MockCallbackQuery, MockMessageText, MockUser
 
-from app.bot.orders.dialogues import Editing, Merging, Retouching, Upscaling
-from app.bot.orders.questions import LeaveButton, Meant, WordsButton
+from app.bot.requests.dialogues import Editing, Merging, Retouching, Upscaling
+from app.bot.requests.questions import LeaveButton, Meant, WordsButton
 from app.core.operations import Operation
 from tests.unit.bot.photo_stage import ANNA, Stage, photo
 

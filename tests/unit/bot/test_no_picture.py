@@ -10,7 +10,7 @@ from aiogram.types import (
 )
 from teremok import MockMessagePhoto, MockUser
 
-from app.bot.orders.dialogues import Editing, Merging, Retouching
+from app.bot.requests.dialogues import Editing, Merging, Retouching
 from app.core.operations import Operation
 from tests.unit.bot.photo_stage import ANNA, Stage, document
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
-from app.bot.orders.normal_form import KEPT_SIDE, NormalPicture, normalise
 from app.bot.refusals import RefusedError
+from app.bot.requests.normal_form import KEPT_SIDE, NormalPicture, normalise
 
 GREEN, WHITE = (30, 160, 60), (255, 255, 255)
 

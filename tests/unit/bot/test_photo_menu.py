@@ -12,8 +12,8 @@ from aiogram.types import (
 )
 from teremok import MockCallbackQuery, MockMessageText
 
-from app.bot.orders.dialogues import Merging, Showing
-from app.bot.orders.photo_menu import Deed, PhotoButton
+from app.bot.requests.dialogues import Merging, Showing
+from app.bot.requests.photo_menu import Deed, PhotoButton
 from app.core.operations import Operation
 from tests.unit.bot.photo_stage import ANNA, Stage, document, photo
 

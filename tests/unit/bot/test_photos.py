@@ -15,13 +15,13 @@ from aiogram.types import Animation, Document, PhotoSize
 from PIL import Image
 from teremok import MockBot, MockMessageDocument, MockMessagePhoto, MockMessageText
 
-from app.bot.answers.keyboards import result_keyboard
-from app.bot.orders import downloads
-from app.bot.orders.normal_form import NormalPicture, normalise
-from app.bot.orders.normaliser import Spent
-from app.bot.orders.photos import BYTES_MAX, Photos, PictureFile, picture_in
-from app.bot.orders.room import Room
+from app.bot.delivery.keyboards import result_keyboard
 from app.bot.refusals import RefusedError
+from app.bot.requests import downloads
+from app.bot.requests.normal_form import NormalPicture, normalise
+from app.bot.requests.normaliser import Spent
+from app.bot.requests.photos import BYTES_MAX, Photos, PictureFile, picture_in
+from app.bot.requests.room import Room
 from app.bot.texts import Texts, Voice
 from app.core.media import MediaStore
 from app.core.operations import Operation

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image, UnidentifiedImageError
 
-from app.bot.answers.pictures import PHOTO_MAX_BYTES, inspect
+from app.bot.delivery.pictures import PHOTO_MAX_BYTES, inspect
 
 
 def _picture(width: int, height: int, kind: str = "JPEG") -> bytes:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.bot.orders.prompt_lists import LIST_MAX, decode, read_list
 from app.bot.refusals import RefusedError
+from app.bot.requests.prompt_lists import LIST_MAX, decode, read_list
 from app.core.operations import PROMPT_MAX_LENGTH
 
 RUSSIAN = "рыжая лиса\r\nзаяц, ёж и «сова» — ночью\r\n"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bot.answers.excerpts import excerpt
-from app.bot.orders.prompts import BlankPromptError, PromptTooLongError, clean_prompt
+from app.bot.delivery.excerpts import excerpt
+from app.bot.requests.prompts import BlankPromptError, PromptTooLongError, clean_prompt
 from app.core.operations import PROMPT_MAX_LENGTH
 
 

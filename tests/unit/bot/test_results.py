@@ -12,11 +12,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from teremok import MockBot, MockCallbackQuery, MockUpdate, MockUser
 
-from app.bot.answers.keyboards import ALL, ResultButton, Verb, album_keyboard
-from app.bot.answers.picture_sender import PictureSender
+from app.bot.delivery.keyboards import ALL, ResultButton, Verb, album_keyboard
+from app.bot.delivery.picture_sender import PictureSender
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.results import SEED_MAX
-from app.bot.orders.dialogues import Editing
+from app.bot.requests.dialogues import Editing
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core.media import MediaStore

@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
-from app.bot.orders.room import Room, free_share
-from app.bot.people.alerts import Alert
+from app.bot.requests.room import Room, free_share
+from app.bot.users.alerts import Alert
 from tests.integration.bot.desk import Told
 
 PICTURES, ROOT = Path("/pictures"), Path("/")

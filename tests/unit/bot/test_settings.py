@@ -9,11 +9,11 @@ from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
 
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.settings import SettingsButton
-from app.bot.orders.allowance import Allowance, Allowances
-from app.bot.people.commands import Menus
-from app.bot.people.preferences import OPTIONS, Choice, Preferences
+from app.bot.requests.allowance import Allowance, Allowances
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts
+from app.bot.users.commands import Menus
+from app.bot.users.preferences import OPTIONS, Choice, Preferences
 from tests.unit.bot.people import People
 from tests.unit.bot.test_handlers import TOKEN
 

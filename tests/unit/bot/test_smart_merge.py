@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.bot.orders.dialogues import Editing, Retouching, Upscaling
+from app.bot.requests.dialogues import Editing, Retouching, Upscaling
 from app.core.operations import Operation
 from tests.unit.bot.photo_stage import Stage, photo
 

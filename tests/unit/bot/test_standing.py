@@ -9,10 +9,10 @@ from aiogram.methods import AnswerCallbackQuery, EditMessageMedia, EditMessageTe
 from aiogram.types import InlineKeyboardMarkup, InputMediaDocument
 from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
 
-from app.bot.answers.picture_sender import PictureSender
+from app.bot.delivery.picture_sender import PictureSender
 from app.bot.dispatcher import make_dispatcher
-from app.bot.orders.cancellation import Cancelled
-from app.bot.orders.dialogues import Editing
+from app.bot.requests.cancellation import Cancelled
+from app.bot.requests.dialogues import Editing
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts
 from app.core.media import MediaStore

@@ -7,10 +7,10 @@ from aiogram.methods import AnswerCallbackQuery, EditMessageText, SendMessage
 from teremok import MockBot, MockCallbackQuery, MockMessageText, MockUser
 
 from app.bot.dispatcher import make_dispatcher
-from app.bot.orders.dialogues import Editing
-from app.bot.people.commands import Menus
+from app.bot.requests.dialogues import Editing
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts
+from app.bot.users.commands import Menus
 from app.core.operations import Operation
 from tests.unit.bot.people import People
 from tests.unit.bot.test_handlers import TOKEN, Intake

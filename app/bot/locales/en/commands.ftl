@@ -1,4 +1,4 @@
-# The menu of commands (app/bot/people/commands.py).
+# The menu of commands (app/bot/users/commands.py).
 
 command-start = Say hello
 command-help = How it works

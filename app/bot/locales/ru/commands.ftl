@@ -1,4 +1,4 @@
-# Меню команд (app/bot/people/commands.py).
+# Меню команд (app/bot/users/commands.py).
 
 command-start = Поздороваться
 command-help = Как это работает
