@@ -23,7 +23,7 @@ from app.bot.delivery.recovery import Recovery
 from app.bot.delivery.status_board import StatusBoard
 from app.bot.delivery.waiting import WaitingList
 from app.bot.dispatcher import make_dispatcher
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.requests.allowance import Allowances
 from app.bot.requests.cancellation import Cancellation
 from app.bot.requests.dialogues import dialogue_storage
@@ -104,8 +104,8 @@ class Application:
         self._settings = settings
         self._clients = clients
         self._bot, self._redis, self._name = clients.bot, clients.redis, settings.bot_name
-        self._updates, self._leftovers = Lanes(UPDATES_AT_ONCE), Lanes(LEFTOVERS_AT_ONCE)
-        self._answers, self._edits = Lanes(ANSWERS_AT_ONCE), Lanes(EDITS_AT_ONCE)
+        self._updates, self._leftovers = KeyedExecutor(UPDATES_AT_ONCE), KeyedExecutor(LEFTOVERS_AT_ONCE)
+        self._answers, self._edits = KeyedExecutor(ANSWERS_AT_ONCE), KeyedExecutor(EDITS_AT_ONCE)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Make ready what must be ready before the loops run; the stack ends what needs an end."""
@@ -136,8 +136,8 @@ class Application:
             yield NeededPictures(self._redis, self._requests, self._waiting, self._media).run()
 
     async def _drain(self) -> None:
-        for lanes in ([self._edits], [self._updates, self._leftovers, self._answers]):
-            await asyncio.gather(*(each.drain(DRAIN) for each in lanes))
+        for together in ([self._edits], [self._updates, self._leftovers, self._answers]):
+            await asyncio.gather(*(each.drain(DRAIN) for each in together))
 
     # -- people ------------------------------------------------------------------------------------------------------
 
@@ -261,7 +261,7 @@ class Application:
             summaries=self._summaries,
             texts=self._texts,
             sender=self._name,
-            lanes=self._answers,
+            executor=self._answers,
             answered=self._waiting.answered,
         )
 

@@ -18,7 +18,7 @@ BOT_ORDER = (
     "settings",
     "tasks",
     "texts",
-    "lanes",
+    "keyed_executor",
     "telegram",
     "users",
     "updates",

@@ -27,7 +27,7 @@ from app.bot.delivery.fence import ClaimLostError
 from app.bot.delivery.keyboards import album_keyboard, failure_keyboard, result_keyboard
 from app.bot.delivery.picture_sender import Frame, NotAPhotoError, PictureSender
 from app.bot.delivery.status_board import StatusBoard
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.telegram import is_gone, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import queues
@@ -65,7 +65,7 @@ class Delivery:
     summaries: BatchSummaries
     texts: Texts
     sender: str
-    lanes: Lanes
+    executor: KeyedExecutor
     answered: Callable[[Iterable[str]], None] = lambda _: None
     """Hears of each request that is answered."""
     _in_hand: set[str] = field(default_factory=set)
@@ -80,7 +80,7 @@ class Delivery:
                     async for event in self.reader.read():
                         if event.entry_id not in self._in_hand:  # a slow one is claimed again, by ourselves too
                             self._in_hand.add(event.entry_id)
-                            await self.lanes.put(_lane(event), partial(self._settle, event))
+                            await self.executor.put(_key(event), partial(self._settle, event))
                     backoff.reset()
             except RedisError as error:
                 await backoff.wait(error)
@@ -329,6 +329,6 @@ class _Place:
         return message_id
 
 
-def _lane(event: Event) -> str:
+def _key(event: Event) -> str:
     """Return what an event belongs to: the requests of a batch are ``<batch>-<number>``, and take one place."""
     return event.request_id.partition("-")[0]

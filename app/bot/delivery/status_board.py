@@ -25,7 +25,7 @@ from app.bot.delivery.conversations import TTL
 from app.bot.delivery.eta import Forecast, Outlook, Standing, describe
 from app.bot.delivery.keyboards import status_keyboard
 from app.bot.delivery.pacing import Pacing
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.telegram import EditStatus, passes, quietly, says_unchanged
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
@@ -87,7 +87,7 @@ class StatusBoard:
     """Sends, edits and removes the status messages."""
 
     def __init__(
-        self, bot: Bot, redis: Redis, forecast: Forecast, texts: Texts, pacing: Pacing, edits: Lanes
+        self, bot: Bot, redis: Redis, forecast: Forecast, texts: Texts, pacing: Pacing, edits: KeyedExecutor
     ) -> None:
         """``edits`` bounds how many edits are on their way at once."""
         self._bot = bot

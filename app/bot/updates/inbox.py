@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.updates import aside
 from app.bot.updates.aside import UnreadableError, Why
 from app.core import redis_keys
@@ -63,8 +63,8 @@ async def _tell_nobody(update: RawUpdate, why: Why) -> None:
 class Inbox:
     """One consumer of the inbox. ``consumer`` stays the same over restarts, and so finds what it left unfinished.
 
-    New updates go into ``lanes`` by their chat. Those left over from a dead instance go into ``leftovers``, each into
-    a lane of its own: later updates of their chats, which wait for them, may stand in the chats' lanes already.
+    New updates go into ``executor`` by their chat. Those left over from a dead instance go into ``leftovers``, each into
+    a key of its own: later updates of their chats, which wait for them, may stand in the chats' keys already.
     """
 
     def __init__(
@@ -72,16 +72,16 @@ class Inbox:
         redis: Redis,
         consumer: str,
         handle: HandleUpdate,
-        lanes: Lanes,
-        leftovers: Lanes | None = None,
+        executor: KeyedExecutor,
+        leftovers: KeyedExecutor | None = None,
         tell_of_aside: TellOfAside = _tell_nobody,
     ) -> None:
         """``handle`` raises ``UnreadableError`` for what it can't read; ``tell_of_aside`` hears what was."""
         self._redis = redis
         self._consumer = consumer
         self._handle = handle
-        self._lanes = lanes
-        self._leftovers = leftovers or Lanes(1000)
+        self._executor = executor
+        self._leftovers = leftovers or KeyedExecutor(1000)
         self._tell_of_aside = tell_of_aside
         self._append = redis.register_script(load(__file__, "append_updates"))
         self._keep = redis.register_script(load(__file__, "keep_entries"))
@@ -131,7 +131,7 @@ class Inbox:
                     entries = await self._read(position)
                     backoff.reset()
                     for entry_id, fields in entries:
-                        await self._take(entry_id, fields, self._lanes)
+                        await self._take(entry_id, fields, self._executor)
             except RedisError as error:
                 await backoff.wait(error)
 
@@ -186,16 +186,16 @@ class Inbox:
             if entry_id not in self._in_hand:  # it is, if it is read again after Redis had been away
                 await self._take(entry_id, fields, self._leftovers)
 
-    async def _take(self, entry_id: str, fields: dict[str, str], lanes: Lanes) -> None:
+    async def _take(self, entry_id: str, fields: dict[str, str], executor: KeyedExecutor) -> None:
         self._in_hand.add(entry_id)
         update = _from_text(fields.get("update", ""))
         if update is None:
             work = partial(self._put_aside, entry_id, {}, Why.UNREADABLE, text=str(fields))
-            await lanes.put(entry_id, work)
+            await executor.put(entry_id, work)
             return
-        lane = chat_of(update) if lanes is self._lanes else entry_id
-        left_over = lanes is self._leftovers
-        await lanes.put(lane, partial(self._settle, entry_id, update, fields.get("after"), left_over=left_over))
+        key = chat_of(update) if executor is self._executor else entry_id
+        left_over = executor is self._leftovers
+        await executor.put(key, partial(self._settle, entry_id, update, fields.get("after"), left_over=left_over))
 
     async def _settle(self, entry_id: str, update: RawUpdate, after: str | None, *, left_over: bool) -> None:
         """Handle one update and strike it off. While Redis is away it is tried again, for nothing is lost then."""

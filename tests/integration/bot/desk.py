@@ -23,7 +23,7 @@ from app.bot.delivery.delivery import Delivery
 from app.bot.delivery.fence import Fence
 from app.bot.delivery.picture_sender import PictureSender
 from app.bot.delivery.status_board import StatusBoard
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.texts import Texts
 from app.bot.users.alerts import Alert, Alerts
 from app.core import redis_keys
@@ -92,7 +92,7 @@ class Desk:
             bot=self.bot, rq=rq, reader=EventReader(self.redis, name), requests=self.requests,
             conversations=self.ledger, cache=self.cache, pictures=PictureSender(self.bot, self.media),
             status_board=self.board, summaries=BatchSummaries(self.bot, self.redis, self.ledger, Texts(), name),
-            texts=Texts(), sender=name, lanes=Lanes(5),
+            texts=Texts(), sender=name, executor=KeyedExecutor(5),
         )  # fmt: skip
 
     async def ask(self, wish: ImageRequest, known: Result | None = None) -> None:

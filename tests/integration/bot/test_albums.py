@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.tasks import end
 from app.bot.updates.albums import TEXT_MOST, Albums, album_of, is_whole
 from app.bot.updates.inbox import Inbox, RawUpdate
@@ -159,7 +159,7 @@ async def test_an_album_stands_in_line_with_what_else_its_chat_sends(redis: Redi
         """Nobody does."""
 
     message = {"message_id": 1, "date": 0, "chat": CHAT}
-    receiver, albums = Inbox(redis, "one", handle, Lanes(1)), Albums(redis, quiet=0.0)
+    receiver, albums = Inbox(redis, "one", handle, KeyedExecutor(1)), Albums(redis, quiet=0.0)
     await receiver.receive([{"update_id": 1, "message": message}])
     await albums.add(*part(2))
     async with closing(albums):

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.tasks import end
 from app.bot.updates import aside
 from app.bot.updates import inbox as module
@@ -55,7 +55,7 @@ class Instance:
         if not slow:
             self.go.set()
         self._redis: Redis = Redis(connection_pool=redis.connection_pool)
-        self.inbox = Inbox(self._redis, name, self._handle, Lanes(100), Lanes(100), self._tell)
+        self.inbox = Inbox(self._redis, name, self._handle, KeyedExecutor(100), KeyedExecutor(100), self._tell)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def _handle(self, update: RawUpdate) -> None:
@@ -82,8 +82,8 @@ class Instance:
     async def shut_down(self) -> None:
         """Do what SIGTERM makes the bot do, when what is in hand takes too long."""
         await end(self._tasks)
-        for lanes in (self.inbox._lanes, self.inbox._leftovers):
-            await lanes.drain(0)
+        for executor in (self.inbox._executor, self.inbox._leftovers):
+            await executor.drain(0)
 
 
 class Deadly(Instance):
@@ -173,7 +173,7 @@ async def test_what_a_dead_instance_had_in_hand_is_handled_by_another_and_in_ord
     async with running(dead):
         await dead.inbox.receive([update(1), update(2), update(3, chat=8)])
         await until(lambda: len(dead.begun) == 2, "one of each chat is in hand")
-    await living.inbox.receive([update(4)])  # stands in its chat's lane before the first is taken over
+    await living.inbox.receive([update(4)])  # stands in its chat's key before the first is taken over
     async with running(living):
         await until(lambda: len(seen) == 4, "all are handled")
     assert [number for _, number in seen if number != 3] == [1, 2, 4]

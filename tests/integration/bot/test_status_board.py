@@ -16,7 +16,7 @@ from app.bot.delivery.eta import RUN_TIMES_NEEDED, Forecast
 from app.bot.delivery.keyboards import status_keyboard
 from app.bot.delivery.pacing import Pacing
 from app.bot.delivery.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
-from app.bot.lanes import Lanes, Work
+from app.bot.keyed_executor import KeyedExecutor, Work
 from app.bot.telegram import EditStatus
 from app.bot.texts import Texts, Voice
 from app.core import redis_keys
@@ -39,10 +39,10 @@ async def redis(queue_server: RedisServer) -> AsyncIterator[Redis]:
         yield client
 
 
-class InTurn(Lanes):
+class InTurn(KeyedExecutor):
     """Does all work at once, and in turn."""
 
-    async def put(self, lane: Hashable, work: Work) -> None:
+    async def put(self, key: Hashable, work: Work) -> None:
         await work()
 
 
@@ -53,9 +53,9 @@ class Hall:
         self.redis, self.bot = redis, MockBot()
         self.requests = RequestStore(redis)
         self.forecast = Forecast(redis, DEFAULT_ENDPOINTS, slots=2)
-        self.lanes, pacing = InTurn(20), Pacing(redis, per_second)
+        self.executor, pacing = InTurn(20), Pacing(redis, per_second)
         self.board, self.other = (
-            StatusBoard(self.bot, redis, self.forecast, Texts(), pacing, self.lanes) for _ in range(2)
+            StatusBoard(self.bot, redis, self.forecast, Texts(), pacing, self.executor) for _ in range(2)
         )
 
     async def begin(self, request_id: str, chat_id: int = 7, voice: Voice = EN, **more: Any) -> ImageRequest:
@@ -239,7 +239,7 @@ async def test_what_an_instance_had_in_hand_when_it_died_is_done_by_another(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as dying:
-        dying.setattr(hall.lanes, "put", dies)
+        dying.setattr(hall.executor, "put", dies)
         with pytest.raises(KeyboardInterrupt):
             await hall.board.look()
     assert await hall.look(hall.other) == []

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from teremok import MockBot
 
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.settings import BotSettings
 from app.bot.updates import webhook
 from app.bot.updates.inbox import Inbox, RawUpdate
@@ -37,7 +37,7 @@ async def address(redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     )  # fmt: skip
     bot = MockBot()
     serving = asyncio.create_task(
-        Webhook(bot, Inbox(redis, "imagebot@1", handle, Lanes(1)), settings, []).run(working.set)
+        Webhook(bot, Inbox(redis, "imagebot@1", handle, KeyedExecutor(1)), settings, []).run(working.set)
     )
     await working.wait()
     yield path

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from app.bot.lanes import Lanes
+from app.bot.keyed_executor import KeyedExecutor
 from app.bot.updates.inbox import Inbox, RawUpdate
 from app.core import queues, redis_keys
 from app.core.admission import Admission
@@ -92,7 +92,7 @@ async def receive(redis: AsyncRedis) -> None:
     async def handle(_update: RawUpdate) -> None:
         raise AssertionError("nobody reads here")
 
-    inbox = Inbox(redis, "imagebot@1", handle, Lanes(1), Lanes(1))
+    inbox = Inbox(redis, "imagebot@1", handle, KeyedExecutor(1), KeyedExecutor(1))
     await inbox.receive([{"update_id": number, "message": {"chat": {"id": 7}}} for number in range(5)])
 
 

@@ -1,4 +1,4 @@
-"""Work in order within a lane (a chat, a request), side by side across lanes."""
+"""Work in order within a key (a chat, a request), side by side across keys."""
 
 import asyncio
 import logging
@@ -14,10 +14,10 @@ BACKLOG: Final = 10
 logger = logging.getLogger(__name__)
 
 
-class Lanes:
+class KeyedExecutor:
     """Runs what it is given, ``limit`` pieces at a time; ``BACKLOG`` times as many are accepted.
 
-    What waits for its own lane takes no room from the others: one busy chat must not hold up everybody.
+    What waits for its own key takes no room from the others: one busy chat must not hold up everybody.
     """
 
     def __init__(self, limit: int) -> None:
@@ -27,13 +27,13 @@ class Lanes:
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
-    async def put(self, lane: Hashable, work: Work) -> None:
-        """Start the work once all earlier work of its lane has ended; wait while too much waits."""
+    async def put(self, key: Hashable, work: Work) -> None:
+        """Start the work once all earlier work of its key has ended; wait while too much waits."""
         await self._accepted.acquire()
-        task = asyncio.create_task(self._run(work, self._last.get(lane)))
-        self._last[lane] = task
+        task = asyncio.create_task(self._run(work, self._last.get(key)))
+        self._last[key] = task
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._ended(lane, done))
+        task.add_done_callback(lambda done: self._ended(key, done))
 
     async def drain(self, grace: float) -> None:
         """Begin nothing new, give what runs ``grace`` seconds to end, then cancel it."""
@@ -49,10 +49,10 @@ class Lanes:
             if not self._draining:
                 await work()
 
-    def _ended(self, lane: Hashable, task: asyncio.Task[None]) -> None:
+    def _ended(self, key: Hashable, task: asyncio.Task[None]) -> None:
         self._accepted.release()
         self._tasks.discard(task)
-        if self._last.get(lane) is task:
-            del self._last[lane]
+        if self._last.get(key) is task:
+            del self._last[key]
         if not task.cancelled() and (error := task.exception()):
-            logger.error("work of lane %s failed", lane, exc_info=error)
+            logger.error("work of key %s failed", key, exc_info=error)
