@@ -27,11 +27,11 @@ from app.bot.keyed_executor import KeyedExecutor
 from app.bot.requests.allowance import Allowances
 from app.bot.requests.cancellation import Cancellation
 from app.bot.requests.dialogues import dialogue_storage
-from app.bot.requests.intake import Intake
 from app.bot.requests.needed_pictures import NeededPictures
 from app.bot.requests.normaliser import Normaliser
 from app.bot.requests.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
 from app.bot.requests.room import Room
+from app.bot.requests.submission import RequestSubmitter
 from app.bot.settings import BotSettings
 from app.bot.telegram import make_bot
 from app.bot.texts import Texts
@@ -199,8 +199,8 @@ class Application:
         return Photos(self._bot, self._media, self._requests, limiter, self._normaliser, self._room, shown_in)
 
     @cached_property
-    def _intake(self) -> Intake:
-        return Intake(
+    def _submitter(self) -> RequestSubmitter:
+        return RequestSubmitter(
             bot=self._bot,
             redis=self._redis,
             rq=self._clients.rq,
@@ -299,7 +299,7 @@ class Application:
             rq=self._clients.rq,
             requests=self._requests,
             settings=self._settings,
-            intake=self._intake,
+            submitter=self._submitter,
             conversations=self._conversations,
             forecast=self._forecast,
             pictures=self._pictures,

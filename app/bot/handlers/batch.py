@@ -10,10 +10,10 @@ from app.bot.delivery.batch_summary import BatchSummaries
 from app.bot.filters import brings_document, brings_words
 from app.bot.refusals import RefusedError
 from app.bot.requests.downloads import TooLargeError, UnavailableError, download
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.photos import Photos
 from app.bot.requests.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
 from app.bot.requests.questions import ask, enter, leave
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.texts import Voice
 from app.bot.users.preferences import Preferences
 from app.core.operations import Operation
@@ -31,7 +31,7 @@ async def handle_batch(
     event_update: Update,
     bot: Bot,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
     summaries: BatchSummaries,
     preferences: Preferences,
     photos: Photos,
@@ -44,7 +44,7 @@ async def handle_batch(
         await enter(state, Listing.prompts, message.date)
         await ask(bot, state, voice, voice("batch-usage", limit=LIST_MAX))
         return
-    if await _take(text, message, event_update, voice, intake, summaries, preferences):
+    if await _take(text, message, event_update, voice, submitter, summaries, preferences):
         await leave(bot, state)
 
 
@@ -53,7 +53,7 @@ async def handle_list(
     event_update: Update,
     bot: Bot,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
     summaries: BatchSummaries,
     preferences: Preferences,
     photos: Photos,
@@ -61,7 +61,7 @@ async def handle_list(
 ) -> None:
     """Take the list that was asked for."""
     text = await _text_of(bot, photos, message)
-    if await _take(text or "", message, event_update, voice, intake, summaries, preferences):
+    if await _take(text or "", message, event_update, voice, submitter, summaries, preferences):
         await leave(bot, state)
 
 
@@ -94,7 +94,7 @@ async def _take(
     message: Message,
     update: Update,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
     summaries: BatchSummaries,
     preferences: Preferences,
 ) -> bool:
@@ -103,16 +103,16 @@ async def _take(
     wishes = [" ".join(prompt.split()) for prompt in prompts]
     parameters = preferences.parameters()
     # Who writes the same line twice wants two pictures, not one picture twice.
-    orders = [
-        Order(Operation.CREATE, prompt, parameters=parameters, fresh=wishes[position] in wishes[:position])
+    specs = [
+        RequestSpec(Operation.CREATE, prompt, parameters=parameters, fresh=wishes[position] in wishes[:position])
         for position, prompt in enumerate(prompts)
     ]
-    origin = Origin.of(update, message)
-    taken = await intake.batch(orders, origin, voice)
+    target = ReplyTarget.of(update, message)
+    taken = await submitter.submit_batch(specs, target, voice)
     if taken:
         await message.answer(voice("batch-taken", count=taken))
-    if taken < len(orders):  # those taken may have ended before it was known that there are no more
-        await summaries.sum_up(origin.request_id)
+    if taken < len(specs):  # those taken may have ended before it was known that there are no more
+        await summaries.sum_up(target.request_id)
     return taken > 0
 
 

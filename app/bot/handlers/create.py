@@ -6,9 +6,9 @@ from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_words, is_command
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.prompts import clean_prompt
 from app.bot.requests.questions import Meant, WordsButton, asks_about_words, leave
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.bot.users.preferences import Preferences
@@ -16,11 +16,11 @@ from app.core.operations import Operation
 
 
 async def handle_create(
-    message: Message, event_update: Update, voice: Voice, intake: Intake, preferences: Preferences
+    message: Message, event_update: Update, voice: Voice, submitter: RequestSubmitter, preferences: Preferences
 ) -> None:
-    """Take an order for a picture of what the message describes, or say kindly why not."""
-    order = Order(Operation.CREATE, clean_prompt(message.text or ""), parameters=preferences.parameters())
-    await intake(order, Origin.of(event_update, message), voice)
+    """Submit a request for a picture of what the message describes, or say kindly why not."""
+    spec = RequestSpec(Operation.CREATE, clean_prompt(message.text or ""), parameters=preferences.parameters())
+    await submitter.submit(spec, ReplyTarget.of(event_update, message), voice)
 
 
 async def handle_imagine(
@@ -28,15 +28,15 @@ async def handle_imagine(
     command: CommandObject,
     event_update: Update,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
     preferences: Preferences,
 ) -> None:
     """``/imagine``, as other bots have it: what follows it is drawn."""
     if not command.args:
         await message.answer(voice("imagine-usage"))
         return
-    order = Order(Operation.CREATE, clean_prompt(command.args), parameters=preferences.parameters())
-    await intake(order, Origin.of(event_update, message), voice)
+    spec = RequestSpec(Operation.CREATE, clean_prompt(command.args), parameters=preferences.parameters())
+    await submitter.submit(spec, ReplyTarget.of(event_update, message), voice)
 
 
 async def handle_words_for_new(
@@ -46,13 +46,13 @@ async def handle_words_for_new(
     event_update: Update,
     state: FSMContext,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
     preferences: Preferences,
 ) -> None:
     """Words that came in a dialogue are meant for a picture of their own."""
     await quietly(bot, callback.answer())
-    order = Order(Operation.CREATE, clean_prompt(words.text or ""), parameters=preferences.parameters())
-    if await intake(order, Origin.of(event_update, words, callback.from_user.id), voice):
+    spec = RequestSpec(Operation.CREATE, clean_prompt(words.text or ""), parameters=preferences.parameters())
+    if await submitter.submit(spec, ReplyTarget.of(event_update, words, callback.from_user.id), voice):
         await leave(bot, state)
 
 

@@ -10,11 +10,11 @@ from aiogram.types import CallbackQuery, Message, Update
 from app.bot.filters import brings_captioned_picture, brings_picture, brings_words, replies_to_picture
 from app.bot.refusals import RefusedError
 from app.bot.requests.dialogues import PHOTO_TTL, Editing, Showing
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_away
 from app.bot.requests.photos import Photos, PictureFile, picture_in
 from app.bot.requests.prompts import clean_prompt
 from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.operations import Operation
@@ -33,7 +33,7 @@ async def handle_edit_start(
     event_update: Update,
     state: FSMContext,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
     """``/edit``, alone, under a photo, or in reply to a picture, with or without the instruction."""
@@ -46,7 +46,7 @@ async def handle_edit_start(
         shown = message if picture_in(message) else message.reply_to_message or message
         await start_edit(picture, shown.message_id, message.date, bot, state, voice)
     else:
-        await _edit(picture, prompt, Origin.of(event_update, message), bot, state, voice, intake)
+        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
 
 
 async def handle_edit_button(
@@ -60,7 +60,13 @@ async def handle_edit_button(
 
 
 async def handle_edit_picture(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    submitter: RequestSubmitter,
+    photos: Photos,
 ) -> None:
     """A photo with a caption, or the one that was asked for."""
     prompt = clean_prompt(message.caption) if message.caption else (await state.get_data()).get("instruction")
@@ -70,25 +76,39 @@ async def handle_edit_picture(
     if prompt is None:
         await start_edit(picture, message.message_id, message.date, bot, state, voice)
     else:
-        await _edit(picture, prompt, Origin.of(event_update, message), bot, state, voice, intake)
+        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
 
 
 async def handle_edit_reply(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    submitter: RequestSubmitter,
+    photos: Photos,
 ) -> None:
     """Words in reply to a picture, whoever sent it."""
     prompt = clean_prompt(message.text or "")
     if picture := await photos.of(message.reply_to_message):
-        await _edit(picture, prompt, Origin.of(event_update, message), bot, state, voice, intake)
+        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
 
 
 async def handle_words_after_photo(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    submitter: RequestSubmitter,
+    photos: Photos,
 ) -> None:
     """Words after a photo whose menu is unanswered: what to change in it."""
     prompt = clean_prompt(message.text or "")
     picture = await photos.take_in(PictureFile(**(await state.get_data())["photos"][-1]["file"]))
-    if await intake(Order(Operation.EDIT, prompt, (picture,)), Origin.of(event_update, message), voice):
+    if await submitter.submit(
+        RequestSpec(Operation.EDIT, prompt, (picture,)), ReplyTarget.of(event_update, message), voice
+    ):
         await leave(bot, state)
 
 
@@ -98,13 +118,13 @@ async def follows_photo(message: Message, state: FSMContext) -> bool:
 
 
 async def handle_edit_instruction(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, submitter: RequestSubmitter
 ) -> None:
     """The instruction that was asked for."""
     picture = await _picture(bot, state)
     prompt = clean_prompt(message.text or "")
     if not await asked_about_words(message, bot, state, voice, Operation.EDIT):
-        await _edit(picture, prompt, Origin.of(event_update, message), bot, state, voice, intake)
+        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
 
 
 async def handle_words_for_edit(
@@ -114,12 +134,12 @@ async def handle_words_for_edit(
     event_update: Update,
     state: FSMContext,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
 ) -> None:
     """Words of which it was asked are the instruction."""
     await quietly(bot, callback.answer())
-    picture, origin = await _picture(bot, state), Origin.of(event_update, words, callback.from_user.id)
-    await _edit(picture, clean_prompt(words.text or ""), origin, bot, state, voice, intake)
+    picture, target = await _picture(bot, state), ReplyTarget.of(event_update, words, callback.from_user.id)
+    await _edit(picture, clean_prompt(words.text or ""), target, bot, state, voice, submitter)
 
 
 async def _picture(bot: Bot, state: FSMContext) -> str:
@@ -132,10 +152,16 @@ async def _picture(bot: Bot, state: FSMContext) -> str:
 
 
 async def _edit(
-    picture: str, prompt: str, origin: Origin, bot: Bot, state: FSMContext, voice: Voice, intake: Intake
+    picture: str,
+    prompt: str,
+    target: ReplyTarget,
+    bot: Bot,
+    state: FSMContext,
+    voice: Voice,
+    submitter: RequestSubmitter,
 ) -> None:
-    """Place the order; the dialogue goes on if it is refused, so that the words can be sent again."""
-    if await intake(Order(Operation.EDIT, prompt, (picture,)), origin, voice):
+    """Submit the request; the dialogue goes on if it is refused, so that the words can be sent again."""
+    if await submitter.submit(RequestSpec(Operation.EDIT, prompt, (picture,)), target, voice):
         await leave(bot, state)
 
 

@@ -15,9 +15,9 @@ from app.bot.filters import brings_words
 from app.bot.handlers.results import handle_stale_button
 from app.bot.refusals import RefusedError
 from app.bot.requests.dialogues import Retouching, Rewording, Upscaling
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.prompts import clean_prompt
 from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.core.operations import Operation
@@ -38,7 +38,7 @@ async def handle_failure_button(
     state: FSMContext,
     voice: Voice,
     requests: RequestStore,
-    intake: Intake,
+    submitter: RequestSubmitter,
 ) -> None:
     """Do what its owner wishes about a failure; a button that is stale, foreign or forged only says so."""
     record = await requests.load(callback_data.request_id)
@@ -61,8 +61,8 @@ async def handle_failure_button(
         await enter(state, _PHOTO_MODES[request.operation], datetime.now(UTC))
         await ask(bot, state, voice, voice(f"{request.operation}-photo"), news.message_id)
     else:
-        origin = Origin(f"u{event_update.update_id}", query.from_user.id, news.chat.id, _asked_in(query))
-        if await intake(_again(request, request.prompt), origin, voice):
+        target = ReplyTarget(f"u{event_update.update_id}", query.from_user.id, news.chat.id, _asked_in(query))
+        if await submitter.submit(_again(request, request.prompt), target, voice):
             await quietly(bot, EditMessageReplyMarkup(chat_id=news.chat.id, message_id=news.message_id))
 
 
@@ -73,9 +73,9 @@ def _asked_in(query: CallbackQuery) -> int:
     return asked.message_id if asked else news.message_id if news else 0
 
 
-def _again(request: ImageRequest, prompt: str) -> Order:
+def _again(request: ImageRequest, prompt: str) -> RequestSpec:
     """The same order with these words; anew if that was wanted."""
-    return Order(
+    return RequestSpec(
         request.operation, prompt, request.inputs, request.parameters, fresh=not (request.cache_key or request.batch)
     )
 
@@ -87,7 +87,7 @@ async def handle_other_words(
     state: FSMContext,
     voice: Voice,
     requests: RequestStore,
-    intake: Intake,
+    submitter: RequestSubmitter,
 ) -> None:
     """The words that were asked for."""
     request = await _request(bot, state, requests, message.chat.id)
@@ -96,7 +96,7 @@ async def handle_other_words(
         message, bot, state, voice, request.operation
     ):
         return
-    if await intake(_again(request, prompt), Origin.of(event_update, message), voice):
+    if await submitter.submit(_again(request, prompt), ReplyTarget.of(event_update, message), voice):
         await leave(bot, state)
 
 
@@ -108,13 +108,13 @@ async def handle_words_for_failure(
     state: FSMContext,
     voice: Voice,
     requests: RequestStore,
-    intake: Intake,
+    submitter: RequestSubmitter,
 ) -> None:
     """Words of which it was asked are the other words."""
     await quietly(bot, callback.answer())
     request = await _request(bot, state, requests, callback.from_user.id)
-    origin = Origin.of(event_update, words, callback.from_user.id)
-    if await intake(_again(request, clean_prompt(words.text or "")), origin, voice):
+    target = ReplyTarget.of(event_update, words, callback.from_user.id)
+    if await submitter.submit(_again(request, clean_prompt(words.text or "")), target, voice):
         await leave(bot, state)
 
 

@@ -21,8 +21,8 @@ from app.bot.handlers.edit import start_edit
 from app.bot.handlers.retoucher import retouch
 from app.bot.handlers.upscale import upscale
 from app.bot.refusals import RefusedError
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.photos import Photos, picture_in
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
@@ -41,7 +41,7 @@ async def handle_result_button(
     voice: Voice,
     settings: BotSettings,
     requests: RequestStore,
-    intake: Intake,
+    submitter: RequestSubmitter,
     conversations: Conversations,
     pictures: PictureSender,
     photos: Photos,
@@ -60,29 +60,29 @@ async def handle_result_button(
         return
     await quietly(bot, query.answer())
     chat_id, message_id = query.message.chat.id, query.message.message_id
-    origin = Origin(f"u{event_update.update_id}", query.from_user.id, chat_id, message_id)
+    target = ReplyTarget(f"u{event_update.update_id}", query.from_user.id, chat_id, message_id)
     key = record.media[number] if number != ALL else ""
     if callback_data.verb not in (Verb.AGAIN, Verb.FILE):  # when it is no longer kept, as Telegram has it
         shown = query.message if isinstance(query.message, Message) else None
         key = await photos.of(shown) or await photos.of_result(record, number)
     match callback_data.verb:
         case Verb.AGAIN:
-            await intake(_again(record.request, origin), origin, voice)
+            await submitter.submit(_again(record.request, target), target, voice)
         case Verb.VARIATION:
-            await intake(_variation(key, record.request, origin), origin, voice)
+            await submitter.submit(_variation(key, record.request, target), target, voice)
         case Verb.UPSCALE:
-            await upscale(key, origin, voice, intake)
+            await upscale(key, target, voice, submitter)
         case Verb.EDIT:
             album = (await conversations.load(record.request.id)).album
             is_below = not (isinstance(query.message, Message) and picture_in(query.message))
             about = album[number] if is_below and number < len(album) else message_id
             await start_edit(key, about, datetime.now(UTC), bot, state, voice)
         case Verb.RETOUCH:
-            await retouch(key, origin, voice, intake)
+            await retouch(key, target, voice, submitter)
         case Verb.FILE:
             frame = Frame(chat_id, reply_to=message_id)
             for each in range(len(record.media)) if number == ALL else [number]:
-                press = f"{origin.request_id}:{each}" if number == ALL else origin.request_id
+                press = f"{target.request_id}:{each}" if number == ALL else target.request_id
                 ledger = _FileLedger(conversations, settings.bot_name, press)
                 await ledger.send(pictures, record.request.id, each, record.media[each], frame)
 
@@ -114,18 +114,18 @@ def _is_there(number: int, record: RequestRecord) -> bool:
     return 0 <= number < len(record.media) or (number == ALL and len(record.media) > 1)
 
 
-def _again(request: ImageRequest, origin: Origin) -> Order:
-    """The same order, drawn anew: another seed, which is the same when the update is handled twice."""
-    seed = zlib.crc32(origin.request_id.encode()) & SEED_MAX
+def _again(request: ImageRequest, target: ReplyTarget) -> RequestSpec:
+    """The same spec, drawn anew: another seed, which is the same when the update is handled twice."""
+    seed = zlib.crc32(target.request_id.encode()) & SEED_MAX
     parameters: dict[str, Any] = {**request.parameters, "seed": seed}
-    return Order(request.operation, request.prompt, request.inputs, parameters, fresh=True)
+    return RequestSpec(request.operation, request.prompt, request.inputs, parameters, fresh=True)
 
 
-def _variation(picture: str, request: ImageRequest, origin: Origin) -> Order:
+def _variation(picture: str, request: ImageRequest, target: ReplyTarget) -> RequestSpec:
     """One picture like this one (a media key), changed a little; its words stay those by which people know it."""
-    parameters = {**_again(request, origin).parameters, VARIATION: True}
+    parameters = {**_again(request, target).parameters, VARIATION: True}
     parameters.pop("num_images", None)
-    return Order(Operation.EDIT, request.prompt, (picture,), parameters, fresh=True)
+    return RequestSpec(Operation.EDIT, request.prompt, (picture,), parameters, fresh=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from aiogram.types import CallbackQuery, Message, Update
 from app.bot.filters import brings_picture, brings_words, is_album
 from app.bot.refusals import RefusedError
 from app.bot.requests.dialogues import Editing, Merging, Retouching, Showing, Upscaling
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_away
 from app.bot.requests.photos import Photos, PictureFile, picture_in
 from app.bot.requests.prompts import clean_prompt
 from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.telegram import quietly
 from app.bot.texts import Voice
 from app.bot.updates.albums import album_of
@@ -54,14 +54,24 @@ async def _shown_with(photo: Message, state: FSMContext) -> dict[int, PictureFil
 
 
 async def handle_merge_pictures(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    submitter: RequestSubmitter,
+    photos: Photos,
 ) -> None:
     """An album, or one more picture; with a caption it says all that is needed."""
     messages = album_of(event_update) or [message]
     prompt = _instruction_in(messages)
     pictures = await _add({each.message_id: _picture_in(each) for each in messages}, message.date, state, photos)
     enough = len(pictures) >= MERGE_INPUTS_MIN
-    if not (prompt and enough and await _merge(prompt, Origin.of(event_update, message), bot, state, voice, intake)):
+    if not (
+        prompt
+        and enough
+        and await _merge(prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
+    ):
         await _tell(pictures, message, bot, state, voice)
 
 
@@ -71,14 +81,14 @@ async def handle_album_for_one(message: Message) -> None:
 
 
 async def handle_merge_instruction(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake
+    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, submitter: RequestSubmitter
 ) -> None:
     """The words that end the dialogue."""
     if len(await _pictures(state)) < MERGE_INPUTS_MIN:
         raise RefusedError("merge-too-few")
     prompt = clean_prompt(message.text or "")
     if not await asked_about_words(message, bot, state, voice, Operation.MERGE):
-        await _merge(prompt, Origin.of(event_update, message), bot, state, voice, intake)
+        await _merge(prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
 
 
 async def handle_words_for_merge(
@@ -88,12 +98,12 @@ async def handle_words_for_merge(
     event_update: Update,
     state: FSMContext,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
 ) -> None:
     """Words of which it was asked are the instruction."""
     await quietly(bot, callback.answer())
-    origin = Origin.of(event_update, words, callback.from_user.id)
-    await _merge(clean_prompt(words.text or ""), origin, bot, state, voice, intake)
+    target = ReplyTarget.of(event_update, words, callback.from_user.id)
+    await _merge(clean_prompt(words.text or ""), target, bot, state, voice, submitter)
 
 
 async def _pictures(state: FSMContext) -> Pictures:
@@ -140,11 +150,13 @@ async def _tell(pictures: Pictures, message: Message, bot: Bot, state: FSMContex
     await ask(bot, state, voice, text, message.message_id)
 
 
-async def _merge(prompt: str, origin: Origin, bot: Bot, state: FSMContext, voice: Voice, intake: Intake) -> bool:
-    """Order what has been collected; the dialogue goes on if it is refused, so that the words can be sent again."""
+async def _merge(
+    prompt: str, target: ReplyTarget, bot: Bot, state: FSMContext, voice: Voice, submitter: RequestSubmitter
+) -> bool:
+    """Submit what has been collected; the dialogue goes on if it is refused, so that the words can be sent again."""
     pictures = await _pictures(state)
     inputs = tuple(pictures[message_id] for message_id in sorted(pictures, key=int))
-    taken = await intake(Order(Operation.MERGE, prompt, inputs), origin, voice)
+    taken = await submitter.submit(RequestSpec(Operation.MERGE, prompt, inputs), target, voice)
     if taken:
         await leave(bot, state)
     return taken

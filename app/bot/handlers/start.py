@@ -14,8 +14,8 @@ from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMar
 from app.bot.filters import brings_words
 from app.bot.handlers.results import handle_stale_button
 from app.bot.requests.dialogues import Editing
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.questions import ask, enter
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Texts, Voice
@@ -79,7 +79,7 @@ async def handle_opening(
     bot: Bot,
     state: FSMContext,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
     preferences: Preferences,
 ) -> None:
     """Draw an example, or ask for the photo that is to be changed."""
@@ -91,9 +91,11 @@ async def handle_opening(
         await enter(state, Editing.picture, datetime.now(UTC))
         await ask(bot, state, voice, voice("edit-photo"))
         return
-    order = Order(Operation.CREATE, voice(f"start-{callback_data.opening}"), parameters=preferences.parameters())
-    origin = Origin(f"u{event_update.update_id}", query.from_user.id, query.message.chat.id, query.message.message_id)
-    await intake(order, origin, voice)
+    spec = RequestSpec(Operation.CREATE, voice(f"start-{callback_data.opening}"), parameters=preferences.parameters())
+    target = ReplyTarget(
+        f"u{event_update.update_id}", query.from_user.id, query.message.chat.id, query.message.message_id
+    )
+    await submitter.submit(spec, target, voice)
 
 
 async def handle_greeting_language(

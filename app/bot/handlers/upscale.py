@@ -7,36 +7,48 @@ from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_picture
 from app.bot.requests.dialogues import Upscaling
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_away
 from app.bot.requests.photos import Photos
 from app.bot.requests.questions import ask, enter, leave
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.texts import Voice
 from app.core.operations import Operation
 
 
-async def upscale(picture: str, origin: Origin, voice: Voice, intake: Intake) -> bool:
-    """Order a larger version of a picture (a media key); return whether it was taken."""
-    return await intake(Order(Operation.UPSCALE, inputs=(picture,)), origin, voice)
+async def upscale(picture: str, target: ReplyTarget, voice: Voice, submitter: RequestSubmitter) -> bool:
+    """Ask for a larger version of a picture (a media key); return whether it was taken."""
+    return await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=(picture,)), target, voice)
 
 
 async def handle_upscale_start(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    submitter: RequestSubmitter,
+    photos: Photos,
 ) -> None:
     """``/upscale``, alone, under a photo, or in reply to a picture."""
     if picture := await photos.of(message, message.reply_to_message):
-        await upscale(picture, Origin.of(event_update, message), voice, intake)
+        await upscale(picture, ReplyTarget.of(event_update, message), voice, submitter)
     else:
         await enter(state, Upscaling.picture, message.date)
         await ask(bot, state, voice, voice("upscale-photo"))
 
 
 async def handle_upscale_picture(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, intake: Intake, photos: Photos
+    message: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    voice: Voice,
+    submitter: RequestSubmitter,
+    photos: Photos,
 ) -> None:
     """The picture that was asked for."""
     picture = await photos.of(message)
-    if picture and await upscale(picture, Origin.of(event_update, message), voice, intake):
+    if picture and await upscale(picture, ReplyTarget.of(event_update, message), voice, submitter):
         await leave(bot, state)
 
 
@@ -46,13 +58,15 @@ async def handle_upscale_button(
     event_update: Update,
     state: FSMContext,
     voice: Voice,
-    intake: Intake,
+    submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
     """The menu's button under a photo."""
     photo = await pressed_photo(callback, bot)
     picture = await photos.of(photo)
-    if picture and await upscale(picture, Origin.of(event_update, photo, callback.from_user.id), voice, intake):
+    if picture and await upscale(
+        picture, ReplyTarget.of(event_update, photo, callback.from_user.id), voice, submitter
+    ):
         await put_away(callback, bot, state)
 
 

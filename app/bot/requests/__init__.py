@@ -1,1 +1,1 @@
-"""What people ask for: prompts, pictures, dialogues, and the one way to take an order."""
+"""What people ask for: prompts, pictures, dialogues, and the one way to submit a request."""

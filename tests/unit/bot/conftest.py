@@ -11,4 +11,4 @@ from tests.unit.bot.photo_stage import Stage
 def stage() -> Iterator[Stage]:
     stage = Stage()
     yield stage
-    assert all(order.parameters == {} for order, _ in stage.intake.orders)
+    assert all(spec.parameters == {} for spec, _ in stage.submitter.specs)

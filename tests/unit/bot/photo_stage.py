@@ -14,9 +14,9 @@ from teremok import MockBot, MockCallbackQuery, MockMessagePhoto, MockMessageTex
 
 from app.bot.dispatcher import make_dispatcher
 from app.bot.refusals import RefusedError
-from app.bot.requests.intake import Order, Origin
 from app.bot.requests.photo_menu import Deed, PhotoButton
 from app.bot.requests.photos import Photos, PictureFile, picture_in
+from app.bot.requests.submission import ReplyTarget, RequestSpec
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.bot.updates.albums import ALBUM_FIELD, Albums
@@ -30,14 +30,14 @@ update_ids = count(1_000_000)
 
 
 @dataclass
-class Intake:
+class RequestSubmitter:
     """Takes everything, or nothing."""
 
     takes: bool = True
-    orders: list[tuple[Order, Origin]] = field(default_factory=list)
+    specs: list[tuple[RequestSpec, ReplyTarget]] = field(default_factory=list)
 
-    async def __call__(self, order: Order, origin: Origin, voice: Voice) -> bool:
-        self.orders.append((order, origin))
+    async def submit(self, spec: RequestSpec, target: ReplyTarget, voice: Voice) -> bool:
+        self.specs.append((spec, target))
         return self.takes
 
 
@@ -78,13 +78,13 @@ class Stage:
     """A bot and one person."""
 
     def __init__(self) -> None:
-        self.intake, self.photos, self.albums = Intake(), TakenIn(), PutAside()
+        self.submitter, self.photos, self.albums = RequestSubmitter(), TakenIn(), PutAside()
         self.bot = MockBot(
             make_dispatcher(
                 Texts(),
                 People(),
                 settings=BotSettings(telegram_token=TOKEN),
-                intake=self.intake,
+                submitter=self.submitter,
                 photos=self.photos,
                 albums=self.albums,
             )
@@ -123,9 +123,9 @@ class Stage:
         return await self.gets(MockCallbackQuery(PhotoButton(deed=deed).pack(), user=ANNA, message=menu))
 
     def ordered(self) -> tuple[Operation, str, tuple[str, ...]]:
-        """The only order."""
-        [(order, _)] = self.intake.orders
-        return order.operation, order.prompt, order.inputs
+        """The only spec."""
+        [(spec, _)] = self.submitter.specs
+        return spec.operation, spec.prompt, spec.inputs
 
     async def state(self) -> str | None:
         return await self.bot.get_state()

@@ -47,7 +47,7 @@ class Records:
 
 @dataclass
 class Sky:
-    """Always the same outlook: ``u1``, ``u2`` ... wait in this order."""
+    """Always the same outlook: ``u1``, ``u2`` ... wait in this spec."""
 
     outlook: Outlook = field(
         default_factory=lambda: Outlook({f"u{n}": n for n in range(1, 100)}, 0, 10, {Operation.CREATE: 20.0})

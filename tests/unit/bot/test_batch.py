@@ -12,9 +12,9 @@ from teremok import MockBot, MockMessageDocument, MockMessageText, MockUser
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.batch import Listing
 from app.bot.refusals import RefusedError
-from app.bot.requests.intake import Order, Origin
 from app.bot.requests.photos import Photos
 from app.bot.requests.prompt_lists import FILE_MAX
+from app.bot.requests.submission import ReplyTarget, RequestSpec
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation
@@ -25,20 +25,20 @@ ANNA = MockUser(user_id=7, language_code="en")
 
 
 @dataclass
-class Intake:
+class RequestSubmitter:
     """Takes batches whole, or nothing."""
 
     takes: bool = True
-    batches: list[tuple[Sequence[Order], Origin]] = field(default_factory=list)
+    batches: list[tuple[Sequence[RequestSpec], ReplyTarget]] = field(default_factory=list)
 
-    async def batch(self, orders: Sequence[Order], origin: Origin, voice: Voice) -> int:
-        self.batches.append((orders, origin))
-        return len(orders) if self.takes else 0
+    async def submit_batch(self, specs: Sequence[RequestSpec], target: ReplyTarget, voice: Voice) -> int:
+        self.batches.append((specs, target))
+        return len(specs) if self.takes else 0
 
     @property
     def prompts(self) -> list[str]:
-        [(orders, _)] = self.batches
-        return [order.prompt for order in orders]
+        [(specs, _)] = self.batches
+        return [spec.prompt for spec in specs]
 
 
 @dataclass
@@ -69,13 +69,13 @@ class Stage:
     """A bot and one person."""
 
     def __init__(self) -> None:
-        self.intake, self.people, self.summaries, self.bot = Intake(), People(), Summaries(), MockBot()
+        self.submitter, self.people, self.summaries, self.bot = RequestSubmitter(), People(), Summaries(), MockBot()
         self.files = Files()
         self.bot.dp = make_dispatcher(
             Texts(),
             self.people,
             settings=BotSettings(telegram_token=TOKEN),
-            intake=self.intake,
+            submitter=self.submitter,
             summaries=self.summaries,
             photos=self.files,
         )
@@ -105,25 +105,25 @@ def stage() -> Stage:
 async def test_each_line_after_the_command_is_an_order(stage: Stage) -> None:
     stage.people.chosen[ANNA.id] = {"pictures": "2"}
     assert "2 pictures are on my list" in await stage.hears("/batch a fox\na hare")
-    [(orders, origin)] = stage.intake.batches
-    assert list(orders) == [
-        Order(Operation.CREATE, "a fox", parameters={"num_images": 2}),
-        Order(Operation.CREATE, "a hare", parameters={"num_images": 2}),
+    [(specs, target)] = stage.submitter.batches
+    assert list(specs) == [
+        RequestSpec(Operation.CREATE, "a fox", parameters={"num_images": 2}),
+        RequestSpec(Operation.CREATE, "a hare", parameters={"num_images": 2}),
     ]
-    assert (origin.user_id, origin.chat_id) == (ANNA.id, ANNA.id)
-    assert origin.request_id.removeprefix("u").isdigit()
+    assert (target.user_id, target.chat_id) == (ANNA.id, ANNA.id)
+    assert target.request_id.removeprefix("u").isdigit()
 
 
 async def test_the_same_line_twice_is_two_pictures(stage: Stage) -> None:
     await stage.hears("/batch\na fox\na fox\na hare")
-    [(orders, _)] = stage.intake.batches
-    assert [order.fresh for order in orders] == [False, True, False]
+    [(specs, _)] = stage.submitter.batches
+    assert [spec.fresh for spec in specs] == [False, True, False]
 
 
 async def test_without_a_list_one_is_asked_for_and_then_taken(stage: Stage) -> None:
     assert "up to 20 descriptions" in await stage.hears("/batch")
     assert "2 pictures" in await stage.hears("a fox\na hare")
-    assert stage.intake.prompts == ["a fox", "a hare"]
+    assert stage.submitter.prompts == ["a fox", "a hare"]
     assert await stage.bot.get_state(ANNA.id) is None
 
 
@@ -135,49 +135,49 @@ async def test_a_list_that_is_refused_may_be_sent_again(stage: Stage) -> None:
 
 
 async def test_what_the_intake_refuses_it_has_told_itself(stage: Stage) -> None:
-    stage.intake.takes = False
+    stage.submitter.takes = False
     assert await stage.hears("/batch a fox") == ""
 
 
 async def test_a_batch_that_is_taken_in_part_may_have_ended_already(stage: Stage) -> None:
     await stage.hears("/batch a fox")
     assert stage.summaries.asked == []
-    stage.intake.takes = False
+    stage.submitter.takes = False
     await stage.hears("/batch a fox")
-    assert stage.summaries.asked == [stage.intake.batches[-1][1].request_id]
+    assert stage.summaries.asked == [stage.submitter.batches[-1][1].request_id]
 
 
 async def test_a_list_that_comes_too_early_may_be_sent_again(stage: Stage) -> None:
     await stage.hears("/batch")
-    stage.intake.takes = False
+    stage.submitter.takes = False
     await stage.hears("a fox\na hare")
-    stage.intake.takes = True
+    stage.submitter.takes = True
     assert "2 pictures" in await stage.hears("a fox\na hare")
 
 
 async def test_commands_are_no_prompts_of_the_list(stage: Stage) -> None:
     await stage.hears("/batch")
     assert "Words alone" in await stage.hears("/help")
-    assert stage.intake.batches == []
+    assert stage.submitter.batches == []
 
 
 async def test_a_file_may_bring_the_list(stage: Stage) -> None:
     assert "2 pictures" in await stage.hears(stage.file("лиса\r\nзаяц".encode("cp1251"), caption="/batch"))
-    assert stage.intake.prompts == ["лиса", "заяц"]
+    assert stage.submitter.prompts == ["лиса", "заяц"]
 
 
 async def test_a_file_that_was_asked_for_needs_no_caption(stage: Stage) -> None:
     await stage.hears("/batch")
     await stage.hears(stage.file(b"a fox\na hare"))
-    assert stage.intake.prompts == ["a fox", "a hare"]
+    assert stage.submitter.prompts == ["a fox", "a hare"]
 
 
 async def test_a_file_that_nobody_asked_for_is_no_list_until_it_is_answered_with_the_command(stage: Stage) -> None:
     file = stage.file(b"a fox\na hare")
     assert "Answer it with /batch" in await stage.hears(file)
-    assert stage.intake.batches == []
+    assert stage.submitter.batches == []
     assert "2 pictures" in await stage.hears("/batch", reply_to_message=file)
-    assert stage.intake.prompts == ["a fox", "a hare"]
+    assert stage.submitter.prompts == ["a fox", "a hare"]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ async def test_a_file_that_is_no_list_is_refused_kindly(
     stage: Stage, data: bytes, name: str, kind: str, answer: str
 ) -> None:
     assert answer in await stage.hears(stage.file(data, name, kind, caption="/batch"))
-    assert stage.intake.batches == []
+    assert stage.submitter.batches == []
 
 
 async def test_a_file_counts_as_a_picture_does(stage: Stage) -> None:
@@ -205,7 +205,7 @@ async def test_a_file_counts_as_a_picture_does(stage: Stage) -> None:
     assert stage.files.counted == [ANNA.id]
     stage.files.refuses = True
     assert "30 seconds" in await stage.hears(stage.file(b"a fox", caption="/batch"))
-    assert len(stage.intake.batches) == 2
+    assert len(stage.submitter.batches) == 2
 
 
 async def test_a_file_that_is_announced_as_too_large_is_not_even_fetched(stage: Stage) -> None:

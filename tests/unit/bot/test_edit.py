@@ -6,7 +6,7 @@ from aiogram.types import (
 from teremok import MockMessagePhoto, MockMessageText
 
 from app.bot.requests.dialogues import Editing
-from app.bot.requests.intake import Origin
+from app.bot.requests.submission import ReplyTarget
 from app.core.operations import Operation
 from tests.unit.bot.photo_stage import ANNA, Stage, document, photo
 
@@ -34,8 +34,8 @@ async def test_a_reply_to_words_is_a_prompt(stage: Stage) -> None:
 async def test_the_answer_replies_to_the_message_that_ordered_and_its_id_is_the_update_s(stage: Stage) -> None:
     message = MockMessagePhoto("photo", "winter", user=ANNA)
     await stage.gets(Update(update_id=77, message=message))
-    [(_, origin)] = stage.intake.orders
-    assert origin == Origin("u77", ANNA.id, ANNA.id, message.message_id)
+    [(_, target)] = stage.submitter.specs
+    assert target == ReplyTarget("u77", ANNA.id, ANNA.id, message.message_id)
 
 
 async def test_edit_asks_for_the_picture_then_for_the_words(stage: Stage) -> None:
@@ -81,17 +81,17 @@ async def test_words_that_are_none_do_not_end_the_dialogue(stage: Stage) -> None
     await stage.hears("/edit", reply_to_message=photo())
     assert "can't see any words" in (await stage.hears("\u200b"))[0]
     assert "whole story" in (await stage.hears("x" * 2001))[0]
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
     assert await stage.state() == Editing.instruction.state
 
 
 async def test_a_refused_order_can_be_sent_again(stage: Stage) -> None:
-    stage.intake.takes = False
+    stage.submitter.takes = False
     await stage.hears("/edit", reply_to_message=photo())
     await stage.hears("make it winter")
-    stage.intake.takes = True
+    stage.submitter.takes = True
     await stage.hears("make it winter")
-    assert [order.inputs for order, _ in stage.intake.orders] == [("photo",), ("photo",)]
+    assert [spec.inputs for spec, _ in stage.submitter.specs] == [("photo",), ("photo",)]
     assert await stage.state() is None
 
 

@@ -18,7 +18,7 @@ from app.core.requests import RequestRecord, RequestState
 from tests.unit.bot.people import People
 from tests.unit.bot.photo_stage import TakenIn
 from tests.unit.bot.records import Records, record
-from tests.unit.bot.test_handlers import TOKEN, Intake
+from tests.unit.bot.test_handlers import TOKEN, RequestSubmitter
 
 ANNA, BORIS = MockUser(7, language_code="en"), MockUser(8, language_code="ru")
 EN = Voice(Texts(), "en")
@@ -33,10 +33,10 @@ class Stage:
     """A bot that could not draw something for Anna."""
 
     def __init__(self, news: RequestRecord) -> None:
-        self.intake, self.records = Intake(), Records()
+        self.submitter, self.records = RequestSubmitter(), Records()
         self.bot = MockBot()
         self.bot.dp = make_dispatcher(
-            Texts(), People(), settings=BotSettings(telegram_token=TOKEN), intake=self.intake, requests=self.records,
+            Texts(), People(), settings=BotSettings(telegram_token=TOKEN), submitter=self.submitter, requests=self.records,
             photos=TakenIn(),
         )  # fmt: skip
         self.records.keep(news)
@@ -49,8 +49,8 @@ class Stage:
         return list((await self.bot.dispatch(MockMessageText(text, user=ANNA))).requests.all)
 
     def ordered(self) -> tuple[Operation, str, tuple[str, ...]]:
-        [(order, *_)] = self.intake.taken
-        return order.operation, order.prompt, order.inputs
+        [(spec, *_)] = self.submitter.taken
+        return spec.operation, spec.prompt, spec.inputs
 
 
 def _texts(news: RequestRecord) -> list[str]:
@@ -94,7 +94,7 @@ async def test_other_words_of_what_is_forgotten_meanwhile_are_regretted() -> Non
     stage.records.kept.clear()
     *_, sorry = await stage.hears("make it autumn")
     assert sorry.text == "I no longer have that request. Please send it again."
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
     assert await stage.bot.get_state(ANNA.id) is None
 
 
@@ -120,5 +120,5 @@ async def test_a_stale_foreign_or_forged_button_does_nothing_and_says_so(
     [answer] = await stage.press(remedy, user, request_id)
     assert isinstance(answer, AnswerCallbackQuery)
     assert answer.text
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
     assert await stage.bot.get_state(user.id) is None

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from teremok import MockBot, MockChat, MockMessageText, MockUser
 
 from app.bot.dispatcher import make_dispatcher
-from app.bot.requests.intake import Order, Origin
+from app.bot.requests.submission import ReplyTarget, RequestSpec
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.core.operations import Operation
@@ -20,14 +20,14 @@ TOKEN = "4242424242:AAF-imaginary_token-for-tests-0123456789"
 
 
 @dataclass
-class Intake:
+class RequestSubmitter:
     """Takes everything, or breaks; remembers what it was asked."""
 
     error: Exception | None = None
-    taken: list[tuple[Order, Origin, str]] = field(default_factory=list)
+    taken: list[tuple[RequestSpec, ReplyTarget, str]] = field(default_factory=list)
 
-    async def __call__(self, order: Order, origin: Origin, voice: Voice) -> bool:
-        self.taken.append((order, origin, voice.locale))
+    async def submit(self, spec: RequestSpec, target: ReplyTarget, voice: Voice) -> bool:
+        self.taken.append((spec, target, voice.locale))
         if self.error:
             raise self.error
         return True
@@ -37,12 +37,12 @@ class Intake:
 class Stage:
     """The dispatcher with its surroundings played."""
 
-    intake: Intake = field(default_factory=Intake)
+    submitter: RequestSubmitter = field(default_factory=RequestSubmitter)
     people: People = field(default_factory=People)
 
     def __post_init__(self) -> None:
         self.dispatcher: Dispatcher = make_dispatcher(
-            Texts(), self.people, settings=BotSettings(telegram_token=TOKEN), intake=self.intake
+            Texts(), self.people, settings=BotSettings(telegram_token=TOKEN), submitter=self.submitter
         )
         self.bot = MockBot(self.dispatcher)
 
@@ -73,15 +73,15 @@ async def test_commands_are_answered_in_the_person_s_language(
 ) -> None:
     [said] = await stage.hears(text, language)
     assert answer in said
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
 
 
 async def test_a_prompt_is_taken_with_its_locale_and_an_id_from_its_update(stage: Stage) -> None:
     assert await stage.hears("  рыжая лиса ", "ru") == []
-    [(order, origin, locale)] = stage.intake.taken
-    assert (order, locale) == (Order(Operation.CREATE, "рыжая лиса"), "ru")
-    assert origin.chat_id == origin.user_id
-    assert origin.request_id.removeprefix("u").isdigit()
+    [(spec, target, locale)] = stage.submitter.taken
+    assert (spec, locale) == (RequestSpec(Operation.CREATE, "рыжая лиса"), "ru")
+    assert target.chat_id == target.user_id
+    assert target.request_id.removeprefix("u").isdigit()
 
 
 async def test_a_picture_has_the_size_and_number_that_its_person_chose(stage: Stage) -> None:
@@ -89,7 +89,7 @@ async def test_a_picture_has_the_size_and_number_that_its_person_chose(stage: St
     [person] = stage.people.met
     stage.people.chosen[person] = {"size": "portrait", "pictures": "3"}
     await stage.hears("a fox")
-    assert stage.intake.taken[0][0].parameters == {
+    assert stage.submitter.taken[0][0].parameters == {
         "aspect_ratio": "3:4", "num_images": 3,
     }  # fmt: skip
 
@@ -97,22 +97,22 @@ async def test_a_picture_has_the_size_and_number_that_its_person_chose(stage: St
 @pytest.mark.parametrize("text", ["\u200b", " \u2060 ", "x" * 2001])
 async def test_what_is_no_prompt_is_not_taken(stage: Stage, text: str) -> None:
     assert len(await stage.hears(text)) == 1
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
 
 
 async def test_groups_are_left_in_peace(stage: Stage) -> None:
     assert await stage.hears("a fox", chat=MockChat(chat_id=-5, type="group")) == []
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
 
 
 async def test_a_bug_is_an_apology_without_a_traceback(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    stage.intake.error = RuntimeError("broken inside")
+    stage.submitter.error = RuntimeError("broken inside")
     assert await stage.hears("лиса", "ru") == ["У меня что-то пошло не так. Простите! Попробуйте ещё раз."]
     assert "broken inside" in caplog.text
 
 
 async def test_what_redis_could_not_do_goes_back_to_the_inbox(stage: Stage) -> None:
-    stage.intake.error = RedisConnectionError("away")
+    stage.submitter.error = RedisConnectionError("away")
     with pytest.raises(RedisConnectionError):
         await stage.hears("a fox")
 

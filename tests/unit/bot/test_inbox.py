@@ -1,4 +1,4 @@
-"""Which updates have to keep their order."""
+"""Which updates have to keep their spec."""
 
 from typing import Any
 

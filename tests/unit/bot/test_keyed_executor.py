@@ -1,4 +1,4 @@
-"""Order within a key, company across keys."""
+"""RequestSpec within a key, company across keys."""
 
 import asyncio
 from functools import partial

@@ -100,11 +100,11 @@ async def test_words_that_come_long_after_the_question_are_asked_about(
     await stage.hears("/edit", reply_to_message=photo("replied"))
     words = _words()
     assert await _asks(stage, words) == ["Edit the picture", "Draw it new"]
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
     question = await _question(stage, words)
     assert await stage.deletes(_means(meant, question)) == [question.message_id]
     assert stage.ordered() == ordered
-    assert stage.intake.orders[0][1].message_id == words.message_id
+    assert stage.submitter.specs[0][1].message_id == words.message_id
     assert await stage.state() is None
 
 
@@ -130,7 +130,7 @@ async def test_a_second_press_orders_nothing_more(stage: Stage, meant: Meant) ->
     press = _means(meant, await _question(stage, words))
     for _ in range(2):
         result = await stage.bot.dispatch(press)
-    assert len(stage.intake.orders) == 1
+    assert len(stage.submitter.specs) == 1
     [answer] = [method for method in result.requests.all if isinstance(method, AnswerCallbackQuery)]
     assert "has had its day" in str(answer.text)
 
@@ -140,7 +140,7 @@ async def test_a_second_press_orders_nothing_more(stage: Stage, meant: Meant) ->
 async def test_a_forged_button_about_words_orders_nothing(stage: Stage, meant: Meant, about: Message | None) -> None:
     await stage.hears("/edit", reply_to_message=photo("replied"))
     await stage.gets(_means(meant, await _question(stage, about)))
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
     assert await stage.state() == Editing.instruction.state
 
 
@@ -148,6 +148,6 @@ async def test_a_refusal_leaves_the_question_where_it_is(stage: Stage) -> None:
     await stage.hears("/edit", reply_to_message=photo("replied"))
     words = _words()
     await stage.gets(words)
-    stage.intake.takes = False
+    stage.submitter.takes = False
     assert await stage.deletes(_means(Meant.NEW, await _question(stage, words))) == []
     assert await stage.state() == Editing.instruction.state

@@ -19,7 +19,7 @@ from tests.unit.bot.photo_stage import ANNA, Stage, document
 async def test_a_command_is_no_instruction(stage: Stage, state: Any) -> None:
     await stage.bot.set_state(state)
     assert "don't know this command" in (await stage.sees("photo", "/paint"))[0]
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
 
 
 @pytest.mark.parametrize("state", [None, Editing.picture, Merging.pictures])
@@ -33,13 +33,13 @@ async def test_other_files_are_refused_kindly_in_every_state(
 ) -> None:
     await stage.bot.set_state(state)
     assert answer in (await stage.gets(message))[0]
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
 
 
 async def test_a_picture_that_can_t_be_taken_in_orders_nothing(stage: Stage) -> None:
     stage.photos.refused["photo"] = "photo-unavailable"
     assert "could not get this picture" in (await stage.sees("photo", "make it winter"))[0]
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
 
 
 async def test_the_refusal_is_in_the_person_s_language(stage: Stage) -> None:

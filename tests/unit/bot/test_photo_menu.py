@@ -41,8 +41,8 @@ async def test_the_menu_retouches_and_enlarges(stage: Stage, deed: Deed, operati
     message = photo()
     assert await stage.presses(deed, message) == []
     assert stage.ordered() == (operation, "", ("photo",))
-    [(_, origin)] = stage.intake.orders
-    assert (origin.user_id, origin.message_id) == (ANNA.id, message.message_id)
+    [(_, target)] = stage.submitter.specs
+    assert (target.user_id, target.message_id) == (ANNA.id, message.message_id)
 
 
 async def test_the_menu_asks_what_to_change(stage: Stage) -> None:
@@ -82,7 +82,7 @@ async def test_words_after_two_edits_are_about_nothing_shown(stage: Stage) -> No
     await stage.sees("photo")
     await stage.hears("make it winter")
     await stage.hears("a fox")
-    assert [order.operation for order, _ in stage.intake.orders] == [Operation.EDIT, Operation.CREATE]
+    assert [spec.operation for spec, _ in stage.submitter.specs] == [Operation.EDIT, Operation.CREATE]
 
 
 async def test_a_caption_after_a_photo_s_menu_is_about_its_own_photo(stage: Stage) -> None:
@@ -93,11 +93,11 @@ async def test_a_caption_after_a_photo_s_menu_is_about_its_own_photo(stage: Stag
 
 async def test_words_that_are_refused_can_be_sent_again(stage: Stage) -> None:
     await stage.sees("photo")
-    stage.intake.takes = False
+    stage.submitter.takes = False
     await stage.hears("make it winter")
-    stage.intake.takes = True
+    stage.submitter.takes = True
     await stage.hears("make it summer")
-    assert [order.inputs for order, _ in stage.intake.orders] == [("photo",), ("photo",)]
+    assert [spec.inputs for spec, _ in stage.submitter.specs] == [("photo",), ("photo",)]
 
 
 async def test_who_draws_something_new_says_so(stage: Stage) -> None:
@@ -121,7 +121,7 @@ async def test_the_menu_goes_once_it_is_used(stage: Stage, deed: Deed) -> None:
 
 
 async def test_the_menu_stays_while_what_is_wanted_is_refused(stage: Stage) -> None:
-    stage.intake.takes = False
+    stage.submitter.takes = False
     menu = MockMessageText("menu", user=ANNA, reply_to_message=photo())
     assert (
         await stage.deletes(MockCallbackQuery(PhotoButton(deed=Deed.UPSCALE).pack(), user=ANNA, message=menu)) == []
@@ -165,7 +165,7 @@ GONE = InaccessibleMessage(chat=Chat(id=ANNA.id, type="private"), message_id=5)
 )
 async def test_a_button_without_its_photo_does_nothing(stage: Stage, deed: Deed, menu: Any) -> None:
     assert "can't see that picture any more" in (await stage.presses(deed, None, menu))[0]
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
     assert await stage.state() is None
 
 
@@ -180,4 +180,4 @@ async def test_a_press_is_answered_first_even_if_that_comes_too_late(stage: Stag
 async def test_a_forged_button_does_nothing(stage: Stage, data: str) -> None:
     menu = MockMessageText("menu", user=ANNA, reply_to_message=photo())
     await stage.gets(MockCallbackQuery(data, user=ANNA, message=menu))
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []

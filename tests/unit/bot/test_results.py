@@ -25,7 +25,7 @@ from tests.integration.bot.harness import picture
 from tests.unit.bot.people import People
 from tests.unit.bot.photo_stage import TakenIn
 from tests.unit.bot.records import Ledger, Records, record
-from tests.unit.bot.test_handlers import TOKEN, Intake
+from tests.unit.bot.test_handlers import TOKEN, RequestSubmitter
 
 ANNA, BORIS = MockUser(7, language_code="en"), MockUser(8, language_code="ru")
 
@@ -35,13 +35,13 @@ class Stage:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.intake, self.records, self.ledger = Intake(), Records(), Ledger()
+        self.submitter, self.records, self.ledger = RequestSubmitter(), Records(), Ledger()
         self.bot = MockBot()
         self.bot.dp = make_dispatcher(
             Texts(),
             People(),
             settings=BotSettings(telegram_token=TOKEN),
-            intake=self.intake,
+            submitter=self.submitter,
             requests=self.records,
             conversations=self.ledger,
             pictures=PictureSender(self.bot, MediaStore(f"file://{directory}")),
@@ -72,18 +72,18 @@ def stage(tmp_path: Path) -> Stage:
 async def test_again_draws_the_same_anew(stage: Stage) -> None:
     [answer] = await stage.press("again")
     assert isinstance(answer, AnswerCallbackQuery)
-    [(order, origin, _)] = stage.intake.taken
-    assert (order.operation, order.prompt, order.fresh) == (Operation.CREATE, "a fox", True)
-    assert {**order.parameters, "seed": 5} == {"image_size": "square_hd", "num_images": 2, "seed": 5}
-    assert (origin.user_id, origin.chat_id) == (ANNA.id, ANNA.id)
+    [(spec, target, _)] = stage.submitter.taken
+    assert (spec.operation, spec.prompt, spec.fresh) == (Operation.CREATE, "a fox", True)
+    assert {**spec.parameters, "seed": 5} == {"image_size": "square_hd", "num_images": 2, "seed": 5}
+    assert (target.user_id, target.chat_id) == (ANNA.id, ANNA.id)
 
 
 async def test_a_variation_changes_the_picture_it_stands_under(stage: Stage) -> None:
     await stage.press("variation", number=1)
-    [(order, *_)] = stage.intake.taken
-    assert (order.operation, order.prompt, order.inputs) == (Operation.EDIT, "a fox", ("u1-1.jpg",))
-    assert order.fresh
-    assert order.parameters.keys() == {"image_size", "seed", "variation"}
+    [(spec, *_)] = stage.submitter.taken
+    assert (spec.operation, spec.prompt, spec.inputs) == (Operation.EDIT, "a fox", ("u1-1.jpg",))
+    assert spec.fresh
+    assert spec.parameters.keys() == {"image_size", "seed", "variation"}
 
 
 @pytest.mark.parametrize("verb", ["again", "variation"])
@@ -94,7 +94,7 @@ async def test_a_button_of_old_under_what_can_not_come_out_otherwise_says_so(
     stage.records.keep(record("u2", ANNA.id, operation=operation, prompt=""))
     [answer] = await stage.press(verb, "u2")
     assert "has had its day" in answer.text
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
 
 
 @pytest.mark.parametrize("verb", ["again", "variation"])
@@ -102,10 +102,10 @@ async def test_each_press_brings_another_picture_and_a_press_handled_twice_the_s
     first, second = stage.pressed(f"r:{verb}:u1:0"), stage.pressed(f"r:{verb}:u1:0")
     for update in (first, second, first):
         await stage.handle(update)
-    seeds = [order.parameters["seed"] for order, *_ in stage.intake.taken]
+    seeds = [spec.parameters["seed"] for spec, *_ in stage.submitter.taken]
     assert seeds[0] == seeds[2] != seeds[1]
     assert all(0 <= seed <= SEED_MAX for seed in seeds)
-    assert stage.intake.taken[0][1] == stage.intake.taken[2][1]
+    assert stage.submitter.taken[0][1] == stage.submitter.taken[2][1]
 
 
 @pytest.mark.parametrize(("verb", "operation"), [("upscale", Operation.UPSCALE), ("retouch", Operation.RETOUCH)])
@@ -113,8 +113,8 @@ async def test_the_picture_under_which_the_button_stands_is_improved(
     stage: Stage, verb: str, operation: Operation
 ) -> None:
     await stage.press(verb, number=1)
-    [(order, *_)] = stage.intake.taken
-    assert (order.operation, order.inputs) == (operation, ("u1-1.jpg",))
+    [(spec, *_)] = stage.submitter.taken
+    assert (spec.operation, spec.inputs) == (operation, ("u1-1.jpg",))
 
 
 async def test_edit_asks_what_to_change_in_this_picture(stage: Stage) -> None:
@@ -138,8 +138,8 @@ async def test_a_picture_of_an_album_is_picked(stage: Stage) -> None:
 
 async def test_all_of_an_album_are_drawn_anew_together(stage: Stage) -> None:
     await stage.press("again", number=ALL)
-    [(order, *_)] = stage.intake.taken
-    assert order.parameters["num_images"] == 2
+    [(spec, *_)] = stage.submitter.taken
+    assert spec.parameters["num_images"] == 2
 
 
 async def test_the_files_of_an_album_come_together_and_once(stage: Stage) -> None:
@@ -216,7 +216,7 @@ async def test_a_foreign_button_does_nothing_and_says_so(stage: Stage, verb: Ver
     [answer] = await stage.press(verb, user=BORIS)
     assert isinstance(answer, AnswerCallbackQuery)
     assert answer.text == "Эта кнопка своё отслужила. Ваши последние картинки — в /history."
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ async def test_a_stale_or_forged_button_does_nothing_and_says_so(stage: Stage, d
     [answer] = await stage.handle(stage.pressed(data))
     assert isinstance(answer, AnswerCallbackQuery)
     assert answer.text == "This button has had its day. Look at /history for your latest pictures."
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -251,11 +251,11 @@ async def test_whatever_a_button_says_it_is_answered_once(stage: Stage, data: st
 async def test_an_answer_that_comes_too_late_for_telegram_hinders_nothing(stage: Stage) -> None:
     stage.bot.add_result(AnswerCallbackQuery, ok=False, description="Bad Request: query is too old")
     await stage.press("again")
-    assert len(stage.intake.taken) == 1
+    assert len(stage.submitter.taken) == 1
 
 
 async def test_a_button_of_a_message_that_is_gone_still_works(stage: Stage) -> None:
     gone = InaccessibleMessage(chat=Chat(id=ANNA.id, type="private"), message_id=4, date=0)
     query = MockCallbackQuery(ResultButton(verb=Verb.AGAIN, request_id="u1", number=0).pack(), user=ANNA)
     await stage.handle(MockUpdate(callback_query=query.model_copy(update={"message": gone})))
-    assert len(stage.intake.taken) == 1
+    assert len(stage.submitter.taken) == 1

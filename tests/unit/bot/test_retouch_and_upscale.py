@@ -34,7 +34,7 @@ async def test_retouch_and_upscale_work_as_reply_and_as_caption(
     assert await stage.hears(command, reply_to_message=photo("replied")) == []
     await stage.bot.set_state(Merging.pictures)
     assert await stage.sees("photo", command) == []
-    assert [(order.operation, order.inputs) for order, _ in stage.intake.orders] == [
+    assert [(spec.operation, spec.inputs) for spec, _ in stage.submitter.specs] == [
         (operation, ("replied",)),
         (operation, ("photo",)),
     ]

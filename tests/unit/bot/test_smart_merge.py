@@ -65,7 +65,7 @@ async def test_eleven_photos_are_too_many_however_they_come(stage: Stage) -> Non
 async def test_one_bad_picture_spoils_the_album(stage: Stage) -> None:
     stage.photos.refused["two"] = "photo-broken"
     assert "damaged" in (await stage.sees_album("one", "two", caption="together"))[0]
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
 
 
 @pytest.mark.parametrize("state", [Editing.picture, Retouching.picture, Upscaling.picture])
@@ -84,7 +84,7 @@ async def test_a_part_of_an_album_is_put_aside(stage: Stage) -> None:
     for caption in (None, "together", "/merge together"):
         assert await stage.sees("one", caption, media_group_id="g") == []
     assert len(stage.albums.parts) == 3
-    assert stage.intake.orders == []
+    assert stage.submitter.specs == []
 
 
 async def test_a_part_that_comes_too_late_is_a_photo(stage: Stage) -> None:

@@ -21,7 +21,7 @@ from app.core.requests import RequestState
 from tests.integration.bot.harness import picture
 from tests.unit.bot.people import People
 from tests.unit.bot.records import Ledger, Records, Sky, record
-from tests.unit.bot.test_handlers import TOKEN, Intake
+from tests.unit.bot.test_handlers import TOKEN, RequestSubmitter
 
 ANNA, BORIS = MockUser(7, language_code="en"), MockUser(8, language_code="ru")
 QUEUED, SUBMITTED = RequestState.QUEUED, RequestState.SUBMITTED
@@ -57,7 +57,7 @@ class Stage:
             Texts(),
             People(),
             settings=BotSettings(telegram_token=TOKEN),
-            intake=Intake(),
+            submitter=RequestSubmitter(),
             requests=self.records,
             conversations=Ledger(),
             forecast=Sky(),

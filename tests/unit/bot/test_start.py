@@ -13,7 +13,7 @@ from app.bot.texts import Texts
 from app.bot.users.commands import Menus
 from app.core.operations import Operation
 from tests.unit.bot.people import People
-from tests.unit.bot.test_handlers import TOKEN, Intake
+from tests.unit.bot.test_handlers import TOKEN, RequestSubmitter
 
 ANNA, BORIS = MockUser(7, language_code="en"), MockUser(8, language_code="ru")
 
@@ -22,11 +22,11 @@ class Stage:
     """A bot that knows nobody yet."""
 
     def __init__(self) -> None:
-        self.people, self.intake = People(), Intake()
+        self.people, self.submitter = People(), RequestSubmitter()
         self.bot = MockBot()
         menus = Menus(self.bot, Texts(), self.people, admins=())
         self.bot.dp = make_dispatcher(
-            Texts(), self.people, menus=menus, intake=self.intake, settings=BotSettings(telegram_token=TOKEN)
+            Texts(), self.people, menus=menus, submitter=self.submitter, settings=BotSettings(telegram_token=TOKEN)
         )
 
     async def hears(self, text: str, user: Any = ANNA, **more: Any) -> list[Any]:
@@ -59,8 +59,8 @@ async def test_a_newcomer_has_examples_a_photo_and_the_other_language(stage: Sta
 async def test_an_example_is_drawn_with_one_press(stage: Stage, user: Any, prompt: str) -> None:
     [answer] = await stage.press("s:cat", user)
     assert isinstance(answer, AnswerCallbackQuery)
-    [(order, origin, _)] = stage.intake.taken
-    assert (order.operation, order.prompt, origin.user_id) == (Operation.CREATE, prompt, user.id)
+    [(spec, target, _)] = stage.submitter.taken
+    assert (spec.operation, spec.prompt, target.user_id) == (Operation.CREATE, prompt, user.id)
 
 
 async def test_change_a_photo_asks_for_the_photo(stage: Stage) -> None:
@@ -83,29 +83,29 @@ async def test_another_language_greets_at_once(stage: Stage) -> None:
 async def test_hello_gets_help_and_not_a_bill(stage: Stage, text: str) -> None:
     [greeting] = await stage.hears(text)
     assert "I turn words into pictures" in greeting.text
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
 
 
 async def test_imagine_draws_what_follows_it(stage: Stage) -> None:
     assert await stage.hears("/imagine a red fox") == []
-    assert [order.prompt for order, *_ in stage.intake.taken] == ["a red fox"]
+    assert [spec.prompt for spec, *_ in stage.submitter.taken] == ["a red fox"]
 
 
 async def test_imagine_alone_says_how(stage: Stage) -> None:
     [said] = await stage.hears("/imagine")
     assert "/imagine a red fox" in said.text
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
 
 
 @pytest.mark.parametrize("text", ["hello kitty", "a fox says hello", "приветливая лиса", "🦊"])
 async def test_what_merely_begins_so_is_drawn(stage: Stage, text: str) -> None:
     assert await stage.hears(text) == []
-    assert [order.prompt for order, *_ in stage.intake.taken] == [text]
+    assert [spec.prompt for spec, *_ in stage.submitter.taken] == [text]
 
 
 @pytest.mark.parametrize("data", ["s:", "s:burn", "s", "sl:auto", "sl:klingon", "sl:", "s:fox:1"])
 async def test_a_forged_button_does_nothing_and_says_so(stage: Stage, data: str) -> None:
     [answer] = await stage.press(data)
     assert "has had its day" in answer.text
-    assert stage.intake.taken == []
+    assert stage.submitter.taken == []
     assert stage.people.chosen == {}

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RequestSpec:
     """What a person wants. ``fresh``: a new result, even if one for the same wish is known."""
 
     operation: Operation
@@ -50,8 +50,8 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an order comes from; ``message_id`` is the message that the answer replies to."""
+class ReplyTarget:
+    """Where a request comes from; ``message_id`` is the message that the answer replies to."""
 
     request_id: str
     user_id: int
@@ -60,7 +60,7 @@ class Origin:
 
     @classmethod
     def of(cls, update: Update, message: Message, user_id: int | None = None) -> Self:
-        """Return the origin of an order that an update brings; ``user_id`` if it is not the message's sender."""
+        """Return where to reply to an update; ``user_id`` if it is not the message's sender."""
         if user_id is None:
             user_id = message.from_user.id if message.from_user else message.chat.id
         return cls(f"u{update.update_id}", user_id, message.chat.id, message.message_id)
@@ -74,7 +74,7 @@ class StatusBoard(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class RequestSubmitter:
     """Takes requests on, and tells people how that went.
 
     Doing it again for the same request (its update was handled twice) changes nothing.
@@ -94,68 +94,70 @@ class Intake:
     media: MediaStore
     epoch: Epoch = NO_EPOCH
 
-    async def __call__(self, order: Order, origin: Origin, voice: Voice) -> bool:
-        """Take an order, or say why not; return whether it was taken."""
-        if await self.requests.load(origin.request_id) is None:
-            if await self._is_gone(order.inputs):
-                await self.bot.send_message(origin.chat_id, voice("picture-gone"))
+    async def submit(self, spec: RequestSpec, target: ReplyTarget, voice: Voice) -> bool:
+        """Take an spec, or say why not; return whether it was taken."""
+        if await self.requests.load(target.request_id) is None:
+            if await self._is_gone(spec.inputs):
+                await self.bot.send_message(target.chat_id, voice("picture-gone"))
                 return False
-            if not await self._may_begin(origin, voice):
+            if not await self._may_begin(target, voice):
                 return False
-        vip = await Users(self.redis).is_vip(origin.user_id)
-        request = self._request(order, origin, voice, queues.QUEUE_HIGH if vip else queues.QUEUE)
-        verdict = await self._take(request, origin, vip=vip)
+        vip = await Users(self.redis).is_vip(target.user_id)
+        request = self._request(spec, target, voice, queues.QUEUE_HIGH if vip else queues.QUEUE)
+        verdict = await self._take(request, target, vip=vip)
         if verdict.is_refusal:
-            await self._refuse(verdict, origin, voice, vip=vip)
+            await self._refuse(verdict, target, voice, vip=vip)
             return False
         if verdict is not Verdict.DONE:
             await self.status_board.begin(request, voice)
         return True
 
-    async def batch(self, orders: Sequence[Order], origin: Origin, voice: Voice) -> int:
-        """Take many orders at low priority, counted by their number in the rate limit; return how many were taken.
+    async def submit_batch(self, specs: Sequence[RequestSpec], target: ReplyTarget, voice: Voice) -> int:
+        """Take many requests at low priority, counted by their number in the rate limit; return how many were taken.
 
-        Says why none was, or not all. Their requests' ids are the origin's with ``-1``, ``-2`` ...
+        Says why none was, or not all. Their requests' ids are the target's with ``-1``, ``-2`` ...
         """
         batches = Batches(self.redis)
-        if not await batches.is_known(origin.request_id):
-            if await self.redis.zcard(redis_keys.open_batch(origin.user_id)):
-                await self.bot.send_message(origin.chat_id, voice("batch-open"))
+        if not await batches.is_known(target.request_id):
+            if await self.redis.zcard(redis_keys.open_batch(target.user_id)):
+                await self.bot.send_message(target.chat_id, voice("batch-open"))
                 return 0
-            if not await self._may_begin(origin, voice, len(orders)):
+            if not await self._may_begin(target, voice, len(specs)):
                 return 0
-        await batches.begin(origin.request_id, len(orders), origin.chat_id, voice.locale)
+        await batches.begin(target.request_id, len(specs), target.chat_id, voice.locale)
         taken = 0
-        for number, order in enumerate(orders, 1):
-            single = Origin(f"{origin.request_id}-{number}", origin.user_id, origin.chat_id, origin.message_id)
-            request = self._request(order, single, voice, queues.QUEUE_LOW, batch=origin.request_id)
+        for number, spec in enumerate(specs, 1):
+            single = ReplyTarget(f"{target.request_id}-{number}", target.user_id, target.chat_id, target.message_id)
+            request = self._request(spec, single, voice, queues.QUEUE_LOW, batch=target.request_id)
             verdict = await self._take(request, single, vip=False)
             if verdict.is_refusal:  # it would be the same for all that follow
-                await batches.shrink(origin.request_id, taken)
-                await self._refuse(verdict, origin, voice, vip=False)
+                await batches.shrink(target.request_id, taken)
+                await self._refuse(verdict, target, voice, vip=False)
                 break
             taken += 1
         return taken
 
-    def _request(self, order: Order, origin: Origin, voice: Voice, queue: str, batch: str = "") -> ImageRequest:
-        endpoint = self.settings.models.get(order.operation, DEFAULT_ENDPOINTS[order.operation])
-        wish = (order.operation, endpoint, order.prompt, order.inputs, order.parameters)
+    def _request(
+        self, spec: RequestSpec, target: ReplyTarget, voice: Voice, queue: str, batch: str = ""
+    ) -> ImageRequest:
+        endpoint = self.settings.models.get(spec.operation, DEFAULT_ENDPOINTS[spec.operation])
+        wish = (spec.operation, endpoint, spec.prompt, spec.inputs, spec.parameters)
         return ImageRequest(
-            id=origin.request_id,
-            user_id=origin.user_id,
-            chat_id=origin.chat_id,
+            id=target.request_id,
+            user_id=target.user_id,
+            chat_id=target.chat_id,
             locale=voice.locale,
-            operation=order.operation,
-            prompt=order.prompt,
-            inputs=order.inputs,
-            parameters=dict(order.parameters),
+            operation=spec.operation,
+            prompt=spec.prompt,
+            inputs=spec.inputs,
+            parameters=dict(spec.parameters),
             queue=queue,
-            cost=cost(endpoint, order.parameters, self.settings.prices),
-            cache_key="" if order.fresh else cache_key(*wish),
+            cost=cost(endpoint, spec.parameters, self.settings.prices),
+            cache_key="" if spec.fresh else cache_key(*wish),
             batch=batch,
         )
 
-    async def _take(self, request: ImageRequest, origin: Origin, *, vip: bool) -> Verdict:
+    async def _take(self, request: ImageRequest, target: ReplyTarget, *, vip: bool) -> Verdict:
         known, gone = await self._known(request.cache_key) if request.cache_key else (None, "")
         settings = self.settings
         limits = Limits(
@@ -166,7 +168,7 @@ class Intake:
         )
         admission = Admission(self.redis, self.epoch)
         try:
-            await self.conversations.begin(request.id, origin.message_id)
+            await self.conversations.begin(request.id, target.message_id)
             admitted = await admission.admit(request, limits, known, gone)
         except OutOfMemoryError:
             logger.error("Redis is full: a request is refused")
@@ -204,21 +206,21 @@ class Intake:
             logger.warning("the media store can't be asked: %s: %s", type(error).__name__, error)
             return False
 
-    async def _may_begin(self, origin: Origin, voice: Voice, requests: int = 1) -> bool:
+    async def _may_begin(self, target: ReplyTarget, voice: Voice, requests: int = 1) -> bool:
         """Whether there is room for new requests, and the person may send so many now; says so, if not."""
         if await self.room.is_lacking():
-            await self.bot.send_message(origin.chat_id, voice("refused-no-room"))
+            await self.bot.send_message(target.chat_id, voice("refused-no-room"))
             return False
-        wait = await self.limiter.hit(origin.user_id, requests)
+        wait = await self.limiter.hit(target.user_id, requests)
         if wait:
-            await self.bot.send_message(origin.chat_id, voice("rate-limited", seconds=math.ceil(wait)))
+            await self.bot.send_message(target.chat_id, voice("rate-limited", seconds=math.ceil(wait)))
         return not wait
 
-    async def _refuse(self, verdict: Verdict, origin: Origin, voice: Voice, *, vip: bool) -> None:
-        logger.info("request %s: refused: %s", origin.request_id, verdict)
+    async def _refuse(self, verdict: Verdict, target: ReplyTarget, voice: Voice, *, vip: bool) -> None:
+        logger.info("request %s: refused: %s", target.request_id, verdict)
         limit = self.settings.open_requests_max_vip if vip else self.settings.open_requests_max
         left = hours_and_minutes(seconds_to_next_day(time.time()), voice)
-        allowance = await Allowances(self.redis, self.settings).of(origin.user_id)
+        allowance = await Allowances(self.redis, self.settings).of(target.user_id)
         if verdict is Verdict.OPEN:
             text = voice("refused-open", count=limit)
         elif verdict is Verdict.SPEND:
@@ -228,6 +230,6 @@ class Intake:
             text = voice(key, used=allowance.used, limit=allowance.limit, left=left)
         else:
             text = voice(f"refused-{verdict}")
-        await self.bot.send_message(origin.chat_id, text)
+        await self.bot.send_message(target.chat_id, text)
         if verdict is Verdict.SPEND:
             await self.alerts.tell(Alert.SPEND_CAP)

@@ -1,4 +1,4 @@
-"""Orders are taken, or refused, in a real Redis that fills up meanwhile."""
+"""Requests are taken, or refused, in a real Redis that fills up meanwhile."""
 
 import os
 from collections.abc import AsyncIterator
@@ -15,9 +15,9 @@ from teremok import MockBot
 
 from app.bot.delivery.conversations import Conversations
 from app.bot.delivery.waiting import WaitingList
-from app.bot.requests.intake import Intake, Order, Origin
 from app.bot.requests.needed_pictures import NeededPictures
 from app.bot.requests.room import Room
+from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Voice
 from app.bot.users.alerts import Alert
@@ -33,7 +33,7 @@ from tests.integration.bot.desk import Board, Told
 from tests.integration.bot.harness import TOKEN
 from tests.support.redis_server import RedisServer
 
-ORDER, ORIGIN, VOICE = Order(Operation.CREATE, "a fox"), Origin("u1", 7, 7, 3), Voice(Texts(), "en")
+SPEC, TARGET, VOICE = RequestSpec(Operation.CREATE, "a fox"), ReplyTarget("u1", 7, 7, 3), Voice(Texts(), "en")
 
 
 class Shown(Board):
@@ -44,7 +44,9 @@ class Shown(Board):
 
 
 @pytest.fixture
-async def intake(queue_server: RedisServer, cache_server: RedisServer, tmp_path: Path) -> AsyncIterator[Intake]:
+async def submitter(
+    queue_server: RedisServer, cache_server: RedisServer, tmp_path: Path
+) -> AsyncIterator[RequestSubmitter]:
     queue_server.client.flushall()
     cache_server.client.flushall()
     async with (
@@ -53,7 +55,7 @@ async def intake(queue_server: RedisServer, cache_server: RedisServer, tmp_path:
     ):
         with BlockingRedis.from_url(queue_server.url) as rq:
             alerts = Told()
-            yield Intake(
+            yield RequestSubmitter(
                 MockBot(), redis, rq, RequestStore(redis), Conversations(redis), RateLimiter(cache_server.url),
                 ResultCache(cache), Shown(), BotSettings(telegram_token=TOKEN), alerts,
                 Room(redis, fresh=0, alerts=alerts), MediaStore(f"file://{tmp_path}"),
@@ -65,34 +67,34 @@ def waiting(queue_server: RedisServer) -> list[str]:
 
 
 async def test_an_order_is_queued_once_however_often_its_update_is_handled(
-    intake: Intake, queue_server: RedisServer
+    submitter: RequestSubmitter, queue_server: RedisServer
 ) -> None:
-    assert await intake(ORDER, ORIGIN, VOICE)
-    assert await intake(ORDER, ORIGIN, VOICE)
+    assert await submitter.submit(SPEC, TARGET, VOICE)
+    assert await submitter.submit(SPEC, TARGET, VOICE)
     assert waiting(queue_server) == ["u1"]
 
 
 async def test_a_redis_that_fills_up_between_record_and_queue_leaves_no_request_behind(
-    intake: Intake, queue_server: RedisServer
+    submitter: RequestSubmitter, queue_server: RedisServer
 ) -> None:
     full = OutOfMemoryError("command not allowed when used memory > 'maxmemory'")
     with patch.object(queues, "enqueue", side_effect=full), pytest.raises(RedisError) as raised:
-        await intake(ORDER, ORIGIN, VOICE)
+        await submitter.submit(SPEC, TARGET, VOICE)
     assert not isinstance(raised.value, OutOfMemoryError)  # that would be told, and the update be done with
     assert waiting(queue_server) == []
-    assert await intake(ORDER, ORIGIN, VOICE)  # the update is handled again
+    assert await submitter.submit(SPEC, TARGET, VOICE)  # the update is handled again
     assert waiting(queue_server) == ["u1"]
 
 
 async def test_a_full_redis_takes_nothing_from_a_request_that_was_taken_before(
-    intake: Intake, queue_server: RedisServer
+    submitter: RequestSubmitter, queue_server: RedisServer
 ) -> None:
-    assert await intake(ORDER, ORIGIN, VOICE)
-    await intake.conversations.end("u1")
+    assert await submitter.submit(SPEC, TARGET, VOICE)
+    await submitter.conversations.end("u1")
     queue_server.client.config_set("maxmemory", "1mb")
     try:
         with pytest.raises(RedisError, match="Redis is full"):
-            await intake(ORDER, ORIGIN, VOICE)
+            await submitter.submit(SPEC, TARGET, VOICE)
     finally:
         queue_server.client.config_set("maxmemory", "0")
     assert waiting(queue_server) == ["u1"]
@@ -100,29 +102,35 @@ async def test_a_full_redis_takes_nothing_from_a_request_that_was_taken_before(
 
 
 async def test_nothing_new_is_begun_while_memory_is_nearly_full_and_what_was_taken_goes_on(
-    intake: Intake, queue_server: RedisServer
+    submitter: RequestSubmitter, queue_server: RedisServer
 ) -> None:
-    assert await intake(ORDER, ORIGIN, VOICE)
+    assert await submitter.submit(SPEC, TARGET, VOICE)
     used = int(queue_server.client.info("memory")["used_memory"])
     queue_server.client.config_set("maxmemory", str(int(used / 0.9)))
     try:
         before = queue_server.client.dbsize()
-        assert not await intake(ORDER, Origin("u2", 8, 8, 4), VOICE)
-        assert await intake.batch([ORDER, ORDER], Origin("u3", 9, 9, 5), VOICE) == 0
-        assert await intake(ORDER, ORIGIN, VOICE)  # its update is handled again
+        assert not await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), VOICE)
+        assert await submitter.submit_batch([SPEC, SPEC], ReplyTarget("u3", 9, 9, 5), VOICE) == 0
+        assert await submitter.submit(SPEC, TARGET, VOICE)  # its update is handled again
         assert queue_server.client.dbsize() == before
     finally:
         queue_server.client.config_set("maxmemory", "0")
-    bot, alerts = cast(MockBot, intake.bot), cast(Told, intake.alerts)
+    bot, alerts = cast(MockBot, submitter.bot), cast(Told, submitter.alerts)
     said = [method.text for method in bot.requests.all if isinstance(method, SendMessage)]
     assert said == [VOICE("refused-no-room")] * 2
     assert set(alerts.told) == {Alert.NO_ROOM}
-    assert await intake(ORDER, Origin("u2", 8, 8, 4), VOICE)
+    assert await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), VOICE)
 
 
-async def test_a_list_takes_as_many_turns_as_it_is_long(intake: Intake) -> None:
-    assert await intake.batch([Order(Operation.CREATE, f"fox {n}") for n in range(8)], ORIGIN, VOICE) == 8
-    results = [await intake(Order(Operation.CREATE, f"owl {n}"), Origin(f"u{n}", 7, 7, n), VOICE) for n in (2, 3, 4)]
+async def test_a_list_takes_as_many_turns_as_it_is_long(submitter: RequestSubmitter) -> None:
+    assert (
+        await submitter.submit_batch([RequestSpec(Operation.CREATE, f"fox {n}") for n in range(8)], TARGET, VOICE)
+        == 8
+    )
+    results = [
+        await submitter.submit(RequestSpec(Operation.CREATE, f"owl {n}"), ReplyTarget(f"u{n}", 7, 7, n), VOICE)
+        for n in (2, 3, 4)
+    ]
     assert results == [True, True, False]
 
 
@@ -131,41 +139,41 @@ async def test_a_list_takes_as_many_turns_as_it_is_long(intake: Intake) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 async def test_who_wants_something_of_a_picture_that_is_gone_is_asked_for_it_again(
-    intake: Intake, queue_server: RedisServer, language: str
+    submitter: RequestSubmitter, queue_server: RedisServer, language: str
 ) -> None:
     voice = Voice(Texts(), language)
-    assert not await intake(Order(Operation.UPSCALE, inputs=("inputs/aa/gone.jpg",)), ORIGIN, voice)
-    [said] = cast(MockBot, intake.bot).requests.all
+    assert not await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=("inputs/aa/gone.jpg",)), TARGET, voice)
+    [said] = cast(MockBot, submitter.bot).requests.all
     assert isinstance(said, SendMessage)
     assert said.text == voice("picture-gone")
     assert waiting(queue_server) == []
 
 
-async def test_what_is_wanted_counts_as_new(intake: Intake, tmp_path: Path) -> None:
+async def test_what_is_wanted_counts_as_new(submitter: RequestSubmitter, tmp_path: Path) -> None:
     key = "inputs/aa/kept.jpg"
-    await intake.media.put(key, b"picture")
+    await submitter.media.put(key, b"picture")
     os.utime(tmp_path / key, (0, 0))
-    assert await intake(Order(Operation.UPSCALE, inputs=(key,)), ORIGIN, VOICE)
+    assert await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=(key,)), TARGET, VOICE)
     assert (tmp_path / key).stat().st_mtime > 0
 
 
-async def test_a_media_store_that_can_t_be_asked_refuses_nothing(intake: Intake, tmp_path: Path) -> None:
+async def test_a_media_store_that_can_t_be_asked_refuses_nothing(submitter: RequestSubmitter, tmp_path: Path) -> None:
     (tmp_path / "inputs").write_text("in the way")
-    assert await intake(Order(Operation.UPSCALE, inputs=("inputs/aa/kept.jpg",)), ORIGIN, VOICE)
+    assert await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=("inputs/aa/kept.jpg",)), TARGET, VOICE)
 
 
 async def test_what_unanswered_requests_need_is_named_among_the_pictures(
-    intake: Intake, tmp_path: Path, queue_server: RedisServer
+    submitter: RequestSubmitter, tmp_path: Path, queue_server: RedisServer
 ) -> None:
-    waiting_list = WaitingList(intake.redis)
-    needed = NeededPictures(intake.redis, intake.requests, waiting_list, intake.media)
+    waiting_list = WaitingList(submitter.redis)
+    needed = NeededPictures(submitter.redis, submitter.requests, waiting_list, submitter.media)
     await needed.write()
     assert (tmp_path / NEEDED).read_text() == ""
-    await intake.media.put("inputs/aa/one.jpg", b"picture")
+    await submitter.media.put("inputs/aa/one.jpg", b"picture")
     for number, operation in ((1, Operation.UPSCALE), (2, Operation.RETOUCH)):
-        order = Order(operation, inputs=("inputs/aa/one.jpg",))
-        assert await intake(order, Origin(f"u{number}", 7, 7, number), VOICE)
-    assert await intake(ORDER, Origin("u3", 7, 7, 3), VOICE)
+        order = RequestSpec(operation, inputs=("inputs/aa/one.jpg",))
+        assert await submitter.submit(order, ReplyTarget(f"u{number}", 7, 7, number), VOICE)
+    assert await submitter.submit(SPEC, ReplyTarget("u3", 7, 7, 3), VOICE)
     queue_server.client.hset(redis_keys.request("u3"), "media", '["results/2026/01/02/u3-0.png"]')
     await needed.write()
     assert (tmp_path / NEEDED).read_text().split() == ["inputs/aa/one.jpg", "results/2026/01/02/u3-0.png"]
@@ -175,11 +183,11 @@ async def test_what_unanswered_requests_need_is_named_among_the_pictures(
 
     await waiting_list.refresh(knows_all)
     for request_id in ("u1", "u2", "u3"):
-        await intake.requests.cancel(request_id)
+        await submitter.requests.cancel(request_id)
     await needed.write()  # they have ended, and nobody has been told
     assert "inputs/aa/one.jpg" in (tmp_path / NEEDED).read_text()
     for request_id in ("u1", "u2", "u3"):
-        await intake.conversations.end(request_id)
+        await submitter.conversations.end(request_id)
     await waiting_list.refresh(knows_all)
     await needed.write()
     assert (tmp_path / NEEDED).read_text() == ""
@@ -192,15 +200,15 @@ FOX = cache_key(Operation.CREATE, DEFAULT_ENDPOINTS[Operation.CREATE], "a fox", 
 
 @pytest.mark.parametrize("kept", [True, False])
 async def test_a_known_result_serves_as_long_as_its_pictures_are_kept(
-    intake: Intake, queue_server: RedisServer, tmp_path: Path, kept: bool
+    submitter: RequestSubmitter, queue_server: RedisServer, tmp_path: Path, kept: bool
 ) -> None:
     pictures = ("results/2026/01/02/u0-0.png", "results/2026/01/02/u0-1.png")
     for key in pictures if kept else pictures[:1]:
-        await intake.media.put(key, b"picture")
+        await submitter.media.put(key, b"picture")
         os.utime(tmp_path / key, (0, 0))
-    await intake.cache.put(FOX, Result(pictures, ("photo-1", "photo-2")))
-    assert await intake(ORDER, ORIGIN, VOICE)
-    record = await intake.requests.load("u1")
+    await submitter.cache.put(FOX, Result(pictures, ("photo-1", "photo-2")))
+    assert await submitter.submit(SPEC, TARGET, VOICE)
+    record = await submitter.requests.load("u1")
     assert record
     assert record.state is (RequestState.DONE if kept else RequestState.QUEUED)
     assert waiting(queue_server) == ([] if kept else ["u1"])
@@ -209,21 +217,21 @@ async def test_a_known_result_serves_as_long_as_its_pictures_are_kept(
 
 @pytest.mark.parametrize("kept", [True, False])
 async def test_a_result_just_made_serves_as_long_as_its_pictures_are_kept(
-    intake: Intake, queue_server: RedisServer, kept: bool
+    submitter: RequestSubmitter, queue_server: RedisServer, kept: bool
 ) -> None:
-    assert await intake(ORDER, ORIGIN, VOICE)
+    assert await submitter.submit(SPEC, TARGET, VOICE)
     picture = "results/2026/01/02/u1-0.png"
     if kept:
-        await intake.media.put(picture, b"picture")
+        await submitter.media.put(picture, b"picture")
     lease = Lease(redis_keys.leases(queues.QUEUE), "u1:test")
     queue_server.client.zadd(lease.key, {lease.execution: 1})
-    await intake.requests.begin_submit("u1", lease, 1)
-    await intake.requests.submitted("u1", FalRequest("f", "s", "r", "c", "e", 1.0))
-    await intake.requests.stored("u1", lease, (picture,))
-    await intake.requests.done("u1", lease)
-    assert await intake(ORDER, Origin("u2", 8, 8, 4), VOICE)
-    assert await intake(ORDER, Origin("u3", 9, 9, 5), VOICE)
-    second, third = [await intake.requests.load(request_id) for request_id in ("u2", "u3")]
+    await submitter.requests.begin_submit("u1", lease, 1)
+    await submitter.requests.submitted("u1", FalRequest("f", "s", "r", "c", "e", 1.0))
+    await submitter.requests.stored("u1", lease, (picture,))
+    await submitter.requests.done("u1", lease)
+    assert await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), VOICE)
+    assert await submitter.submit(SPEC, ReplyTarget("u3", 9, 9, 5), VOICE)
+    second, third = [await submitter.requests.load(request_id) for request_id in ("u2", "u3")]
     assert second
     assert third
     assert (second.state, third.state) == ((RequestState.DONE if kept else RequestState.QUEUED),) * 2
@@ -231,9 +239,9 @@ async def test_a_result_just_made_serves_as_long_as_its_pictures_are_kept(
 
 
 async def test_a_known_result_serves_while_the_media_store_can_t_be_asked(
-    intake: Intake, queue_server: RedisServer, tmp_path: Path
+    submitter: RequestSubmitter, queue_server: RedisServer, tmp_path: Path
 ) -> None:
     (tmp_path / "results").write_text("in the way")
-    await intake.cache.put(FOX, Result(("results/2026/01/02/u0-0.png",), ("photo-1",)))
-    assert await intake(ORDER, ORIGIN, VOICE)
+    await submitter.cache.put(FOX, Result(("results/2026/01/02/u0-0.png",), ("photo-1",)))
+    assert await submitter.submit(SPEC, TARGET, VOICE)
     assert waiting(queue_server) == []
