@@ -253,17 +253,17 @@ class RequestStore:
         lease: Lease,
         submits: int,
         payload: Mapping[str, Any] | None = None,
-        patience: float = 1800.0,
+        deadline_in: float = 1800.0,
     ) -> bool:
         """Note, before fal is asked, that it is about to be asked, for the ``submits``-th time, for ``payload``.
 
-        ``patience``: seconds from now to the request's deadline.
+        ``deadline_in``: seconds from now to the request's deadline.
         """
         return await self._move(
             request_id, RequestState.SUBMITTING, lease=lease, submits=submits,
             entered_from=(RequestState.QUEUED, RequestState.SUBMITTING),
             payload=json.dumps(payload, ensure_ascii=False) if payload is not None else "",
-            deadline=await self.now() + patience,
+            deadline=await self.now() + deadline_in,
         )  # fmt: skip
 
     @retried

@@ -22,8 +22,8 @@ from app.worker.fal_queue import FalQueue
 from app.worker.fal_uploads import Uploader
 from app.worker.image_worker import ImageWorker
 from app.worker.latency import LatencyLog
-from app.worker.patience import Patience
 from app.worker.request_cap import RequestCap
+from app.worker.retry_policy import RetryPolicy
 from app.worker.settings import WorkerSettings
 from app.worker.submits import Submitter
 from app.worker.sweeper import Sweeper
@@ -49,7 +49,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
     store = RequestStore(redis, epoch, retries=True)
     keep = settings.fal_retention_days * 24 * 3600
     fal = FalQueue(key, str(settings.fal_queue_url), settings.fal_media_hosts, keep_seconds=keep)
-    patience = Patience(RequestCap(redis, settings.fal_requests_per_second), settings.fal_retries, random)
+    retry_policy = RetryPolicy(RequestCap(redis, settings.fal_requests_per_second), settings.fal_retries, random)
     submitter = Submitter(
         redis=redis,
         store=store,
@@ -57,7 +57,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         fal=fal,
         listing=FalListing(key, str(settings.fal_api_url), str(settings.fal_queue_url)),
         upload=Uploader(key, str(settings.fal_storage_url), str(settings.fal_cdn_url), keep_seconds=keep),
-        patience=patience,
+        retry_policy=retry_policy,
         pauses=Pauses(redis, retries=True),
         endpoints=endpoints,
         request_deadline=settings.request_deadline,
@@ -69,7 +69,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         media=media,
         fal=fal,
         verify=Verifier(),
-        patience=patience,
+        retry_policy=retry_policy,
         latency=LatencyLog(redis, aware=settings.polling_aware),
         polling=PollingConfig(settings.poll_interval_initial, settings.poll_interval_max),
         request_deadline=settings.request_deadline,
@@ -77,7 +77,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
     )
     connection = rq_redis(settings)
     write_back = WriteBack(EpochClock(redis, epoch), connection)
-    image_worker = ImageWorker(store, fal, patience, submitter, collector, write_back)
+    image_worker = ImageWorker(store, fal, retry_policy, submitter, collector, write_back)
     return ConcurrentWorker(
         QUEUES,
         settings.worker_name,

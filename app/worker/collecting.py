@@ -21,7 +21,7 @@ from app.worker.fal_answers import ModelFailedError
 from app.worker.fal_queue import FalProgress, FalQueue
 from app.worker.fal_shapes import FalStatus
 from app.worker.latency import LatencyLog
-from app.worker.patience import Deadline, Patience, TransientError
+from app.worker.retry_policy import Deadline, RetryPolicy, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Collector:
     media: MediaStore
     fal: FalQueue
     verify: Callable[[bytes], Awaitable[str]]
-    patience: Patience
+    retry_policy: RetryPolicy
     latency: LatencyLog
     polling: PollingConfig
     request_deadline: float
@@ -63,13 +63,13 @@ class Collector:
         deadline = Deadline(min(left, self.request_deadline))  # Redis' clock may have stepped
         progress = await self._completed(request.id, fal_request, deadline)
         try:
-            answer = await self.patience.insist(lambda: self.fal.result(fal_request), deadline)
+            answer = await self.retry_policy.call_until_final(lambda: self.fal.result(fal_request), deadline)
         except ModelFailedError as error:
             failures = record.model_failures + 1
             log.warning("request %s: %s", request.id, error)
             if failures > MODEL_RETRIES:
                 raise RequestFailedError(FailureReason.PROVIDER_DOWN, str(error)) from error
-            await self.patience.wait(error, record.model_failures)
+            await self.retry_policy.wait(error, record.model_failures)
             await self.store.model_failed(request.id, lease, failures)
             return
         await self.latency.record(fal_request, progress.inference_time)
@@ -88,7 +88,7 @@ class Collector:
 
         async for wait in self.latency.waits(fal_request, self.polling, self.random):
             await asyncio.sleep(wait)
-            progress = await self.patience.insist(look, deadline)
+            progress = await self.retry_policy.call_until_final(look, deadline)
             if progress.status is FalStatus.COMPLETED:
                 return progress
             if deadline.passed:
@@ -100,10 +100,10 @@ class Collector:
         keys = []
         day = time.strftime("%Y/%m/%d", time.gmtime())
         for number, url in enumerate(urls):
-            data = await self.patience.insist(partial(self.fal.fetch, url), deadline, capped=False)
-            suffix = await self.patience.insist(partial(self._verified, data), deadline, capped=False)
+            data = await self.retry_policy.call_until_final(partial(self.fal.fetch, url), deadline, capped=False)
+            suffix = await self.retry_policy.call_until_final(partial(self._verified, data), deadline, capped=False)
             key = f"results/{day}/{request_id}-{number}.{suffix}"
-            await self.patience.insist(partial(self._put, key, data), deadline, capped=False)
+            await self.retry_policy.call_until_final(partial(self._put, key, data), deadline, capped=False)
             keys.append(key)
         return tuple(keys)
 

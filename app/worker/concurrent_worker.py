@@ -1,6 +1,6 @@
 """An RQ worker that runs many coroutine jobs on one event loop.
 
-A subclass of RQ 3's ``BaseWorker``: RQ's own code keeps RQ's records (``app/worker/bookkeeping.py``). What is ours is
+A subclass of RQ 3's ``BaseWorker``: RQ's own code keeps RQ's records (``app/worker/rq_adapter.py``). What is ours is
 how a job is claimed and how long the claim holds (``app/worker/leases.py``, ``heartbeat.py``), and that a stop
 hands the jobs on instead of waiting for them. How it behaves when something dies: ``docs/worker.md``.
 """
@@ -31,12 +31,12 @@ from app.core.redis_clients import REDIS_AWAY, stay
 from app.core.redis_retry import retry
 from app.core.requests import LeaseLostError
 from app.worker import executions
-from app.worker.bookkeeping import Bookkeeper, DeadlyJobError, ForbiddenFunctionError
 from app.worker.executions import Ending, JobPostponedError, Running
 from app.worker.heartbeat import Heartbeat
 from app.worker.job_source import JobSource
 from app.worker.leases import Claim, Leases
 from app.worker.name_claim import NameClaim
+from app.worker.rq_adapter import DeadlyJobError, ForbiddenFunctionError, RqAdapter
 from app.worker.threads import in_thread
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ SUBMIT_STOP_WAIT: Final = 20.0
 """Seconds that it then gives to submits that are on their way: within the unit's TimeoutStopSec=30, with the rest."""
 
 
-class ConcurrentWorker(Bookkeeper):
+class ConcurrentWorker(RqAdapter):
     """Runs up to ``concurrency`` jobs at once from ``queues`` (priority order).
 
     ``functions`` is the allow-list: the functions, by dotted name, that jobs and their callbacks may name. Coroutine
@@ -170,9 +170,9 @@ class ConcurrentWorker(Bookkeeper):
             await self._name_claim.release()
 
     async def _live(self) -> None:
-        await self._until_redis_answers(self._name_claim.take)
+        await self._retry_redis(self._name_claim.take)
         self._heartbeat.named = True
-        await self._until_redis_answers(self._register)
+        await self._retry_redis(self._register)
         sd_notify.notify("READY=1")
         log.info("%s serves %s", self.name, ", ".join(self.queue_names()))
         async with asyncio.TaskGroup() as group:
@@ -219,7 +219,7 @@ class ConcurrentWorker(Bookkeeper):
 
         await in_thread(in_turn)
 
-    async def _until_redis_answers(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _retry_redis(self, call: Callable[[], Awaitable[Any]]) -> Any:
         def waiting() -> None:
             self._leases.begin_watch_anew()
             if not self._stop_asked.is_set():
@@ -237,14 +237,14 @@ class ConcurrentWorker(Bookkeeper):
             if not free:
                 await self._slot_freed.wait()
                 continue
-            asked_at, state, claims = await self._until_redis_answers(partial(self._source.claim, free))
+            asked_at, state, claims = await self._retry_redis(partial(self._source.claim, free))
             self._heartbeat.suspended = state == "suspended"
             for claim in claims:
                 self._start(claim, asked_at + self._sure)
             if len(claims) == free:
                 continue
             if state == "claimed":
-                await self._until_redis_answers(self._source.wait_for_job)
+                await self._retry_redis(self._source.wait_for_job)
             else:  # suspended, paused, or the cap is reached: a job may wait, so waiting for one would not wait
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(FULL_WAIT if state == "full" else PAUSED_WAIT):
@@ -294,7 +294,7 @@ class ConcurrentWorker(Bookkeeper):
         except JobPostponedError as error:
             log.info("job %s goes back to its queue: %s", job.id, error)
             running.ending = Ending.HAND_BACK
-            await self._until_redis_answers(partial(self._leases.put_back, [running.claim]))
+            await self._retry_redis(partial(self._leases.put_back, [running.claim]))
             return
         except LeaseLostError:
             log.info("job %s: %s", job.id, Ending.LOST)
@@ -308,7 +308,7 @@ class ConcurrentWorker(Bookkeeper):
         running.ending = Ending.RECORDING  # neither a stop nor a drain may cut it short
         stay()
         with contextlib.suppress(LeaseLostError):
-            await self._until_redis_answers(partial(self._record, running, failure, finish, ends=ends))
+            await self._retry_redis(partial(self._record, running, failure, finish, ends=ends))
 
     async def _call(self, running: Running) -> Any:
         job, function = running.job, self.function_of(running)

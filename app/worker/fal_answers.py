@@ -11,7 +11,7 @@ import httpx
 from app.core.errors import FailureReason, ImagebotError, RequestFailedError
 from app.core.pause import plain_words
 from app.worker.fal_shapes import objects
-from app.worker.patience import DoubtfulError, TransientError
+from app.worker.retry_policy import DoubtfulError, TransientError
 
 _BAD_INPUT_CODES: Final = frozenset({400, 413, 415, 422})
 _ACCOUNT_CODES: Final = frozenset({401, 402, 403})

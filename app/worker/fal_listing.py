@@ -16,7 +16,7 @@ from app.core.requests import FalRequest
 from app.worker import fal_http
 from app.worker.fal_http import NoAnswerError
 from app.worker.fal_shapes import Listed, Page
-from app.worker.patience import TransientError
+from app.worker.retry_policy import TransientError
 
 PAGE: Final = 100
 """Requests in one answer; fal's most."""

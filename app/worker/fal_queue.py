@@ -20,7 +20,7 @@ from app.worker import fal_answers, fal_http
 from app.worker.fal_answers import SubmitOutcomeUnknownError
 from app.worker.fal_http import NoAnswerError
 from app.worker.fal_shapes import Accepted, FalStatus, Result, Status
-from app.worker.patience import DoubtfulError, TransientError
+from app.worker.retry_policy import DoubtfulError, TransientError
 
 PICTURE_MAX_BYTES: Final = 50 * 1024 * 1024
 """Bytes of one result that are accepted."""

@@ -9,7 +9,7 @@ import httpx
 from fal_client import client as fal_client_module
 
 from app.worker import fal_http
-from app.worker.patience import TransientError
+from app.worker.retry_policy import TransientError
 
 URL_MAX: Final = 4096
 """Characters of an input's address."""

@@ -21,7 +21,7 @@ from app.worker import executions
 from app.worker.collecting import Collector, RequestEndedError
 from app.worker.executions import Ending
 from app.worker.fal_queue import FalQueue
-from app.worker.patience import Patience
+from app.worker.retry_policy import RetryPolicy
 from app.worker.submits import Submitter, cancel_at_fal
 from app.worker.write_back import WriteBack
 
@@ -37,7 +37,7 @@ class ImageWorker:
 
     store: RequestStore
     fal: FalQueue
-    patience: Patience
+    retry_policy: RetryPolicy
     submitter: Submitter
     collector: Collector
     write_back: WriteBack
@@ -129,4 +129,4 @@ class ImageWorker:
     async def _drop(self, record: RequestRecord) -> None:
         """Tell fal that nobody waits for what it has of a request, if it has anything."""
         if record.fal and not record.media:
-            await cancel_at_fal(self.fal, self.patience, record.fal)
+            await cancel_at_fal(self.fal, self.retry_policy, record.fal)

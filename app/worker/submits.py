@@ -23,7 +23,7 @@ from app.worker.executions import JobPostponedError
 from app.worker.fal_answers import AccountError, SubmitOutcomeUnknownError
 from app.worker.fal_listing import FalListing, ListingRefusedError
 from app.worker.fal_queue import FalQueue
-from app.worker.patience import Deadline, Patience, TransientError
+from app.worker.retry_policy import Deadline, RetryPolicy, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Submitter:
     fal: FalQueue
     listing: FalListing
     upload: Callable[[bytes, str], Awaitable[str]]
-    patience: Patience
+    retry_policy: RetryPolicy
     pauses: Pauses
     endpoints: Mapping[Operation, str]
     request_deadline: float
@@ -66,13 +66,13 @@ class Submitter:
         try:
             payload = models.MODELS[endpoint].payload(request, await self._upload_inputs(request))
             while True:
-                await self.patience.turn()
+                await self.retry_policy.throttle()
                 try:
                     return await _to_its_end(self._submit_once(request.id, lease, record.submits, endpoint, payload))
                 except AccountError:
                     raise
                 except TransientError as error:
-                    await self.patience.back_off(error, attempt)
+                    await self.retry_policy.back_off(error, attempt)
                 attempt += 1
         except AccountError as error:
             await self._pause(PauseKind.ACCOUNT, error.said)
@@ -141,7 +141,7 @@ class Submitter:
         record = await self.store.load(request_id)
         if record is None or record.fal != fal_request:  # cancelled meanwhile, or given up, or submitted by another
             log.warning("request %s: nobody waits for fal's request %s", request_id, fal_request.request_id)
-            await cancel_at_fal(self.fal, self.patience, fal_request)
+            await cancel_at_fal(self.fal, self.retry_policy, fal_request)
 
     async def _pause(self, kind: PauseKind, reason: str) -> None:
         if await self.pauses.begin(kind, reason):
@@ -152,7 +152,7 @@ class Submitter:
         for key in request.inputs:
             data = await self._input(key)
             content_type = content_type_of(key)
-            urls.append(await self.patience.call(partial(self.upload, data, content_type)))
+            urls.append(await self.retry_policy.call(partial(self.upload, data, content_type)))
         return urls
 
     async def _input(self, key: str) -> bytes:
@@ -164,7 +164,7 @@ class Submitter:
                 raise RequestFailedError(FailureReason.INTERNAL, f"the input {key} is gone") from None
             except (OSError, ObjectStoreError) as error:
                 log.warning("input %s: %s", key, type(error).__name__)
-                await self.patience.wait(error, attempt)
+                await self.retry_policy.wait(error, attempt)
             attempt += 1
 
     # -- submits without an answer --------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ class Submitter:
                 if deadline.passed:
                     raise
                 await self._pause(PauseKind.PROVIDER_DOWN, str(error))
-                await self.patience.wait(error, attempt)
+                await self.retry_policy.wait(error, attempt)
                 attempt += 1
             if await self._answered(request.id):
                 return None
@@ -216,10 +216,10 @@ class Submitter:
             raise RequestFailedError(FailureReason.OUTCOME_UNKNOWN, f"after {record.submits} submits")
 
 
-async def cancel_at_fal(fal: FalQueue, patience: Patience, fal_request: FalRequest) -> None:
+async def cancel_at_fal(fal: FalQueue, retry_policy: RetryPolicy, fal_request: FalRequest) -> None:
     """Tell fal to drop a request; if it does not hear, it draws for nothing."""
     try:
-        await patience.call(partial(fal.cancel, fal_request))
+        await retry_policy.call(partial(fal.cancel, fal_request))
     except TransientError as error:
         log.warning("fal's request %s: %s", fal_request.request_id, error)
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from app.core.child_process import ChildFailedError, ChildProcesses
 from app.core.errors import FailureReason, RequestFailedError
-from app.worker.patience import TransientError
 from app.worker.pictures import SUFFIXES
+from app.worker.retry_policy import TransientError
 
 SECONDS_MAX: Final = 15.0
 """Seconds for one picture; a PNG of 120 megapixels takes about three."""

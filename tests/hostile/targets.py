@@ -22,7 +22,7 @@ from app.core.requests import FalRequest, ImageRequest
 from app.worker import models
 from app.worker.fal_answers import AccountError, ModelFailedError, SubmitOutcomeUnknownError
 from app.worker.fal_queue import FalQueue
-from app.worker.patience import DoubtfulError, TransientError
+from app.worker.retry_policy import DoubtfulError, TransientError
 from app.worker.verifier import Verifier
 from tests.hostile import pictures
 from tests.hostile.tally import DefectError, Outcome

@@ -35,9 +35,9 @@ def picture(path: Path) -> dict[str, Any]:
     return told
 
 
-def until(happened: Callable[[], bool], patience: float = 120.0) -> bool:
+def until(happened: Callable[[], bool], retry_policy: float = 120.0) -> bool:
     """Wait until something happened; tell whether it did."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + retry_policy
     while not happened():
         if time.monotonic() > deadline:
             return False

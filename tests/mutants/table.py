@@ -118,8 +118,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a poller goes on through a stall of Redis",
-        "app/worker/patience.py",
-        "            if capped:\n                await self.turn()\n            try:\n"
+        "app/worker/retry_policy.py",
+        "            if capped:\n                await self.throttle()\n            try:\n"
         "                return await call()\n            except TransientError as error:\n                doubtful",
         "            try:\n                return await call()\n            except TransientError as error:\n"
         "                doubtful",

@@ -33,7 +33,7 @@ async def redis(queue_server: RedisServer) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def retry_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead instance is found out soon."""
     monkeypatch.setattr(module, "ABANDONED_AFTER", 1.0)
     monkeypatch.setattr(module, "_SHOW_LIFE", 0.2)

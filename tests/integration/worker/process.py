@@ -22,7 +22,7 @@ from app.core.media import MediaStore
 from app.core.redis_clients import queue_redis, rq_redis
 from app.core.requests import RequestStore
 from app.worker import __main__ as entry
-from app.worker import fal_http, patience, submits, sweeper, write_back
+from app.worker import fal_http, retry_policy, submits, sweeper, write_back
 from app.worker.concurrent_worker import ConcurrentWorker
 from app.worker.executions import Running
 from app.worker.fal_queue import FalQueue
@@ -35,8 +35,8 @@ QUICKER = (
     (submits, "SUBMIT_ANSWER_WAIT", LEASE),
     (submits, "LOOK_UP_EVERY", 0.3),
     (submits, "ABSENT_AFTER", 4.0),
-    (patience, "DOUBT", 2.0),
-    (patience, "BACKOFF_MAX", 0.5),
+    (retry_policy, "DOUBT", 2.0),
+    (retry_policy, "BACKOFF_MAX", 0.5),
     (write_back, "TICK_EVERY", 0.3),
     (fal_http, "CALL_SECONDS", fal_http.CALL_SECONDS),
     (fal_http, "FILE_SECONDS", fal_http.FILE_SECONDS),

@@ -5,7 +5,7 @@ import uuid
 
 from app.core.errors import FailureReason
 from app.core.requests import RequestState
-from app.worker.bookkeeping import CRASHES_MAX
+from app.worker.rq_adapter import CRASHES_MAX
 from tests.integration.worker.world import World
 from tests.support.waiting import wait_until
 

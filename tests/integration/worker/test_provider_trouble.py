@@ -13,7 +13,7 @@ from tests.integration.worker.world import FAL_KEY, World
 from tests.support.waiting import wait_until
 
 MANY = 8
-"""Failures of a call in a row: more than any number of retries of a call that is not insisted on."""
+"""Failures of a call in a row: more than any number of retries of a call that is that may be given up."""
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from app.worker import fal_http
 from app.worker.fal_uploads import Uploader
-from app.worker.patience import TransientError
+from app.worker.retry_policy import TransientError
 
 KEY = "an-id:a-secret-that-only-fal-may-see"
 TOKEN = {"token": "t", "token_type": "Bearer", "expires_at": "2099-01-01T00:00:00+00:00"}

@@ -14,7 +14,7 @@ from app.worker import fal_http, fal_queue
 from app.worker.fal_answers import AccountError, ModelFailedError, SubmitOutcomeUnknownError
 from app.worker.fal_queue import FalProgress, FalQueue
 from app.worker.fal_shapes import FalStatus
-from app.worker.patience import DoubtfulError, TransientError
+from app.worker.retry_policy import DoubtfulError, TransientError
 from tests.hostile.answers import BODIES
 
 QUEUE = "https://queue.example"

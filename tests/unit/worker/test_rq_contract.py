@@ -31,7 +31,7 @@ from rq.timeouts import TimerDeathPenalty
 from rq.worker import BaseWorker
 from rq.worker_registration import REDIS_WORKER_KEYS
 
-from app.worker.bookkeeping import Bookkeeper
+from app.worker.rq_adapter import RqAdapter
 
 ROOT = Path(__file__).resolve().parents[3]
 ELSEWHERE = Redis(port=1)
@@ -81,9 +81,9 @@ def test_the_workers_methods_take_what_they_took(method: str) -> None:
 
 @pytest.mark.parametrize("method", OVERRIDDEN)
 def test_ours_stand_in_for_them(method: str) -> None:
-    ours = [name.lstrip("_") for name in parameters(Bookkeeper, method)]
+    ours = [name.lstrip("_") for name in parameters(RqAdapter, method)]
     assert ours == [name.lstrip("_") for name in OVERRIDDEN[method]]
-    assert method in vars(Bookkeeper)
+    assert method in vars(RqAdapter)
 
 
 def test_the_worker_calls_what_we_override_and_asks_what_we_answer() -> None:

@@ -58,7 +58,7 @@ class CallbackTimer(TimerDeathPenalty):
         super().__init__(timeout, type(exception.__name__, (exception,), {}), **kwargs)
 
 
-class Bookkeeper(BaseWorker):
+class RqAdapter(BaseWorker):
     """A worker's records in RQ. ``functions``: what jobs and their callbacks may name, by dotted name."""
 
     death_penalty_class = CallbackTimer

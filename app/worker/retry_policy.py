@@ -46,15 +46,15 @@ class Deadline:
         return time.monotonic() >= self._at
 
 
-class Patience:
-    """How often, and how fast, fal is asked: ``retries`` is the most repetitions of a call not insisted on."""
+class RetryPolicy:
+    """How often, and how fast, fal is asked: ``retries`` is the most repetitions of a call that may be given up."""
 
     def __init__(self, cap: RequestCap, retries: int, random: Random) -> None:
         self._cap = cap
         self._retries = retries
         self._random = random
 
-    async def turn(self) -> None:
+    async def throttle(self) -> None:
         """Wait until the cap allows the next request."""
         await self._cap.wait()
 
@@ -67,14 +67,16 @@ class Patience:
         attempt = 0
         while True:
             if capped:
-                await self.turn()
+                await self.throttle()
             try:
                 return await call()
             except TransientError as error:
                 await self.back_off(error, attempt)
             attempt += 1
 
-    async def insist(self, call: Callable[[], Awaitable[T]], deadline: Deadline, *, capped: bool = True) -> T:
+    async def call_until_final(
+        self, call: Callable[[], Awaitable[T]], deadline: Deadline, *, capped: bool = True
+    ) -> T:
         """Make a call until it succeeds: what it asks for is paid already.
 
         Raises:
@@ -83,7 +85,7 @@ class Patience:
         attempt, doubted_since = 0, None
         while True:
             if capped:
-                await self.turn()
+                await self.throttle()
             try:
                 return await call()
             except TransientError as error:
