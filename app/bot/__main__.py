@@ -84,7 +84,7 @@ def _tell_ready() -> None:
 
 def _tell_standing_by(poller: str) -> None:
     logger.info("standing by while %s receives updates", poller)
-    notify("READY=1", f"STATUS=Standing by for {poller}")
+    notify("READY=1", f"STATUS=RequestStatus by for {poller}")
 
 
 async def _feed_watchdog() -> None:

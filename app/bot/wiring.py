@@ -15,7 +15,7 @@ from redis.asyncio import Redis as AsyncRedis
 from app.bot.delivery.batch_summary import BatchSummaries
 from app.bot.delivery.conversations import Conversations
 from app.bot.delivery.delivery import CLAIM_AFTER, Delivery
-from app.bot.delivery.eta import Forecast
+from app.bot.delivery.eta import EtaEstimator
 from app.bot.delivery.fence import Fence
 from app.bot.delivery.pacing import Pacing
 from app.bot.delivery.picture_sender import PictureSender
@@ -227,13 +227,13 @@ class Application:
         return Conversations(self._redis, self._epoch)
 
     @cached_property
-    def _forecast(self) -> Forecast:
+    def _estimator(self) -> EtaEstimator:
         endpoints = {**DEFAULT_ENDPOINTS, **self._settings.models}
-        return Forecast(self._redis, endpoints, self._settings.fal_concurrency)
+        return EtaEstimator(self._redis, endpoints, self._settings.fal_concurrency)
 
     @cached_property
     def _status_board(self) -> StatusBoard:
-        return StatusBoard(self._bot, self._redis, self._forecast, self._texts, self._pacing, self._edits)
+        return StatusBoard(self._bot, self._redis, self._estimator, self._texts, self._pacing, self._edits)
 
     @cached_property
     def _pictures(self) -> PictureSender:
@@ -301,7 +301,7 @@ class Application:
             settings=self._settings,
             submitter=self._submitter,
             conversations=self._conversations,
-            forecast=self._forecast,
+            estimator=self._estimator,
             pictures=self._pictures,
             summaries=self._summaries,
             cancellation=Cancellation(self._requests, self._clients.rq),

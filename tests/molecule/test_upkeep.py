@@ -52,7 +52,7 @@ def test_one_bot_polls_and_the_other_takes_its_place(vps: Host, tmp_path: Path) 
     assert vps.run("systemctl is-active imagebot-caddy").rc != 0
     poller = operator(vps, 6379, "GET imagebot:poller").split(".")[0]
     [other] = {*BOTS} - {poller}
-    assert properties(vps, other, "StatusText")["StatusText"].startswith(f"Standing by for {poller}")
+    assert properties(vps, other, "StatusText")["StatusText"].startswith(f"RequestStatus by for {poller}")
     vps.check_output(f"systemctl stop {poller}")  # a killed one would be back before its place is taken
     assert until(lambda: operator(vps, 6379, "GET imagebot:poller").split(".")[0] == other)
     picture(tmp_path / "picture")

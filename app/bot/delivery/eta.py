@@ -30,7 +30,7 @@ ELAPSED_STEP: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RequestStatus:
     """What has to be known of a request to say where it stands; ``started_at`` (Unix s): when fal took it."""
 
     request_id: str
@@ -45,13 +45,13 @@ class Standing:
         return self.state in (RequestState.SUBMITTED, RequestState.STORED)
 
     @classmethod
-    def of(cls, record: RequestRecord) -> "Standing":
+    def of(cls, record: RequestRecord) -> "RequestStatus":
         """Return where the request of a record stands."""
         return cls(record.request.id, record.request.operation, record.state, record.joined_to, record.started_at)
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class QueueState:
     """The queues at one moment.
 
     ``places``: from 1, in the order in which workers will take them; ``running`` of ``slots`` requests are at work;
@@ -64,24 +64,24 @@ class Outlook:
     run_times: Mapping[Operation, float]
     pause: Pause | None = None
 
-    def place(self, standing: Standing) -> int | None:
+    def place(self, status: RequestStatus) -> int | None:
         """Return a request's place, or None if it waits no more. One that joined another stands where that does."""
-        return self.places.get(standing.joined_to or standing.request_id)
+        return self.places.get(status.joined_to or status.request_id)
 
-    def seconds_left(self, standing: Standing) -> float | None:
+    def seconds_left(self, status: RequestStatus) -> float | None:
         """Return how long a waiting request will take until it is drawn, or None if that can't be told.
 
         Slots become free at the rate ``slots / run time`` (Little's law); all waiting ones count as of one kind.
         """
-        run_time = self.run_times.get(standing.operation)
-        place = self.place(standing)
+        run_time = self.run_times.get(status.operation)
+        place = self.place(status)
         if run_time is None or place is None or self.pause:
             return None
         ahead = max(0, place - max(0, self.slots - self.running))
         return run_time * (1 + ahead / self.slots)
 
 
-class Forecast:
+class EtaEstimator:
     """Looks at the queues: one ``LRANGE`` for each, however many requests ask."""
 
     def __init__(self, redis: Redis, endpoints: Mapping[Operation, str], slots: int) -> None:
@@ -89,15 +89,15 @@ class Forecast:
         self._redis = redis
         self._endpoints = endpoints
         self._slots = slots
-        self._last: tuple[float, Outlook] | None = None
+        self._last: tuple[float, QueueState] | None = None
 
-    async def recent(self) -> Outlook:
+    async def recent(self) -> QueueState:
         """Return how it looks, or looked a moment ago."""
         if self._last is None or time.monotonic() - self._last[0] > FRESH:
             return await self.look()
         return self._last[1]
 
-    async def look(self) -> Outlook:
+    async def look(self) -> QueueState:
         """Return how it looks now."""
         used = sorted(set(self._endpoints.values()))
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -111,7 +111,7 @@ class Forecast:
         split = 2 * len(QUEUES)
         waiting = [request_id for ids in answers[0:split:2] for request_id in ids]
         run_times = dict(zip(used, (_typical(times) for times in answers[split:-1]), strict=True))
-        outlook = Outlook(
+        queue_state = QueueState(
             places={request_id: place for place, request_id in enumerate(waiting, start=1)},
             running=sum(answers[1:split:2]),
             slots=self._slots,
@@ -122,27 +122,27 @@ class Forecast:
             },
             pause=Pause.parse(answers[-1]),
         )
-        self._last = (time.monotonic(), outlook)
-        return outlook
+        self._last = (time.monotonic(), queue_state)
+        return queue_state
 
 
-def describe(standing: Standing, outlook: Outlook, voice: Voice, now: float) -> str:
+def describe(status: RequestStatus, queue_state: QueueState, voice: Voice, now: float) -> str:
     """Return the sentence that says where a request stands at the time ``now`` (Unix s).
 
     What is about to begin, for there is a free slot, is said to be drawn: nobody has to wait for anybody.
     """
-    usual = outlook.run_times.get(standing.operation)
-    if standing.is_drawn:
-        elapsed = max(0, int(now - (standing.started_at or now))) // ELAPSED_STEP * ELAPSED_STEP
+    usual = queue_state.run_times.get(status.operation)
+    if status.is_drawn:
+        elapsed = max(0, int(now - (status.started_at or now))) // ELAPSED_STEP * ELAPSED_STEP
         return _drawing(elapsed, usual, voice)
-    if outlook.pause:
-        return voice(f"status-paused-{outlook.pause.kind}")
-    place = outlook.place(standing)
-    if usual is not None and (place is None or place <= outlook.slots - outlook.running):
+    if queue_state.pause:
+        return voice(f"status-paused-{queue_state.pause.kind}")
+    place = queue_state.place(status)
+    if usual is not None and (place is None or place <= queue_state.slots - queue_state.running):
         return _drawing(0, usual, voice)
     if place is None:
         return voice("status-next")
-    seconds = outlook.seconds_left(standing)
+    seconds = queue_state.seconds_left(status)
     if seconds is None:
         return voice("status-queued", place=place)
     return voice("status-queued-eta", place=place, left=_duration(seconds, voice))

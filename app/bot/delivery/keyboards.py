@@ -156,7 +156,7 @@ def status_keyboard(request_id: str, voice: Voice) -> InlineKeyboardMarkup:
     )
 
 
-def standing_keyboard(request_ids: Sequence[str], voice: Voice) -> InlineKeyboardMarkup | None:
+def requests_keyboard(request_ids: Sequence[str], voice: Voice) -> InlineKeyboardMarkup | None:
     """Return a Cancel button for each request of a list, numbered from 1, and one for all; None for an empty list."""
     if not request_ids:
         return None

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.bot.delivery.conversations import TTL
-from app.bot.delivery.eta import Forecast, Outlook, Standing, describe
+from app.bot.delivery.eta import EtaEstimator, QueueState, RequestStatus, describe
 from app.bot.delivery.keyboards import status_keyboard
 from app.bot.delivery.pacing import Pacing
 from app.bot.keyed_executor import KeyedExecutor
@@ -67,32 +67,32 @@ class _Status:
     message_id: int
     locale: str
     shown: str
-    standing: Standing
+    status: RequestStatus
 
     @classmethod
     def read(cls, row: Sequence[str]) -> "_Status":
         """Read a row of ``lua/status_take.lua``."""
         request_id, chat_id, message_id, locale, shown, operation, state, joined_to, started_at = row
-        standing = Standing(
+        status = RequestStatus(
             request_id,
             Operation(operation),
             RequestState(state),
             joined_to,
             float(started_at) if started_at else None,
         )
-        return cls(int(chat_id), int(message_id), locale, shown, standing)
+        return cls(int(chat_id), int(message_id), locale, shown, status)
 
 
 class StatusBoard:
     """Sends, edits and removes the status messages."""
 
     def __init__(
-        self, bot: Bot, redis: Redis, forecast: Forecast, texts: Texts, pacing: Pacing, edits: KeyedExecutor
+        self, bot: Bot, redis: Redis, estimator: EtaEstimator, texts: Texts, pacing: Pacing, edits: KeyedExecutor
     ) -> None:
         """``edits`` bounds how many edits are on their way at once."""
         self._bot = bot
         self._redis = redis
-        self._forecast = forecast
+        self._estimator = estimator
         self._texts = texts
         self._pacing = pacing
         self._edits = edits
@@ -107,8 +107,8 @@ class StatusBoard:
         shown, ended = cast(list[str | None], await self._redis.hmget(key, ["status_message_id", "ended"]))
         if request.batch or shown or ended:
             return
-        standing = Standing(request.id, request.operation, RequestState.QUEUED)
-        text = _text(standing, await self._forecast.look(), voice, request.created_at)
+        status = RequestStatus(request.id, request.operation, RequestState.QUEUED)
+        text = _text(status, await self._estimator.look(), voice, request.created_at)
         message = await self._bot(
             SendMessage(chat_id=request.chat_id, text=text, reply_markup=status_keyboard(request.id, voice))
         )
@@ -156,16 +156,16 @@ class StatusBoard:
         now, rows = cast(tuple[str, list[list[str]]], await self._take(keys=_KEYS, args=[AT_ONCE, LEASE]))
         if not rows:
             return 0
-        outlook = await self._forecast.recent()
+        queue_state = await self._estimator.recent()
         unchanged = []
         for status in map(_Status.read, rows):
-            if status.standing.is_drawn:
+            if status.status.is_drawn:
                 await self._edits.put(status.chat_id, partial(self._show_drawing, status.chat_id))
-            text = _text(status.standing, outlook, Voice(self._texts, status.locale), float(now))
+            text = _text(status.status, queue_state, Voice(self._texts, status.locale), float(now))
             if text == status.shown:
-                unchanged.append(status.standing.request_id)
+                unchanged.append(status.status.request_id)
             elif wait := await self._turn(status.chat_id):
-                await self._look_again(wait, status.standing.request_id)
+                await self._look_again(wait, status.status.request_id)
             else:
                 await self._edits.put(status.chat_id, partial(self._edit, status, text))
         if unchanged:
@@ -192,7 +192,7 @@ class StatusBoard:
 
     async def _edit(self, status: _Status, text: str) -> None:
         """Edit a message. What does not succeed at once is left to the next look, or to nobody."""
-        request_id = status.standing.request_id
+        request_id = status.status.request_id
         try:
             wait = await self._try_edit(status, text)
             if wait is None:
@@ -207,7 +207,7 @@ class StatusBoard:
 
     async def _try_edit(self, status: _Status, text: str) -> float | None:
         """Return the seconds to the next look, or None if the message is none any more."""
-        voice, request_id = Voice(self._texts, status.locale), status.standing.request_id
+        voice, request_id = Voice(self._texts, status.locale), status.status.request_id
         method = EditStatus(
             chat_id=status.chat_id, message_id=status.message_id, text=text,
             reply_markup=status_keyboard(request_id, voice),
@@ -224,6 +224,6 @@ class StatusBoard:
         return LOOK_EVERY
 
 
-def _text(standing: Standing, outlook: Outlook, voice: Voice, now: float) -> str:
-    text = describe(standing, outlook, voice, now)
-    return text if standing.is_drawn else voice("status-taken", standing=text)
+def _text(status: RequestStatus, queue_state: QueueState, voice: Voice, now: float) -> str:
+    text = describe(status, queue_state, voice, now)
+    return text if status.is_drawn else voice("status-taken", status=text)

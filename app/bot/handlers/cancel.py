@@ -6,7 +6,7 @@ from aiogram.fsm.context import FSMContext
 from aiogram.methods import EditMessageText
 from aiogram.types import CallbackQuery, Message
 
-from app.bot.delivery.eta import Forecast
+from app.bot.delivery.eta import EtaEstimator
 from app.bot.delivery.keyboards import CancelAllButton, CancelButton
 from app.bot.handlers.status import list_requests
 from app.bot.requests.cancellation import Cancellation, Cancelled
@@ -17,14 +17,14 @@ from app.core.requests import RequestStore
 
 
 async def handle_cancel(
-    message: Message, bot: Bot, state: FSMContext, voice: Voice, requests: RequestStore, forecast: Forecast
+    message: Message, bot: Bot, state: FSMContext, voice: Voice, requests: RequestStore, estimator: EtaEstimator
 ) -> None:
     """Leave the dialogue that the person is in, and offer what is queued or being drawn."""
     in_dialogue = await state.get_state() is not None
     if in_dialogue:
         await leave(bot, state)
         await message.answer(voice("cancel-left"))
-    text, keyboard = await list_requests(message.chat.id, voice, requests, forecast, title="cancel-offer")
+    text, keyboard = await list_requests(message.chat.id, voice, requests, estimator, title="cancel-offer")
     if keyboard:
         await message.answer(text, reply_markup=keyboard)
     elif not in_dialogue:
@@ -37,14 +37,14 @@ async def handle_cancel_button(
     bot: Bot,
     voice: Voice,
     requests: RequestStore,
-    forecast: Forecast,
+    estimator: EtaEstimator,
     cancellation: Cancellation,
 ) -> None:
     """Cancel one request of the person who pressed."""
     outcome = await cancellation(callback_data.request_id, query.from_user.id)
     await quietly(bot, query.answer(voice(outcome)))
     if callback_data.listed:
-        await _list_again(query, bot, voice, requests, forecast)
+        await _list_again(query, bot, voice, requests, estimator)
 
 
 async def handle_cancel_all(
@@ -52,14 +52,14 @@ async def handle_cancel_all(
     bot: Bot,
     voice: Voice,
     requests: RequestStore,
-    forecast: Forecast,
+    estimator: EtaEstimator,
     cancellation: Cancellation,
 ) -> None:
     """Cancel everything of the person who pressed; the list says what became of it."""
     count = await cancellation.all(query.from_user.id)
     await quietly(bot, query.answer(voice(Cancelled.DONE if count else "cancel-nothing")))
     if not count or query.message is None:
-        await _list_again(query, bot, voice, requests, forecast)
+        await _list_again(query, bot, voice, requests, estimator)
         return
     text = voice("cancel-all-done", count=count)
     method = EditMessageText(chat_id=query.message.chat.id, message_id=query.message.message_id, text=text)
@@ -67,12 +67,12 @@ async def handle_cancel_all(
 
 
 async def _list_again(
-    query: CallbackQuery, bot: Bot, voice: Voice, requests: RequestStore, forecast: Forecast
+    query: CallbackQuery, bot: Bot, voice: Voice, requests: RequestStore, estimator: EtaEstimator
 ) -> None:
     """Bring the list up to date under which the button stands."""
     if query.message is None:
         return
-    text, keyboard = await list_requests(query.from_user.id, voice, requests, forecast)
+    text, keyboard = await list_requests(query.from_user.id, voice, requests, estimator)
     method = EditMessageText(
         chat_id=query.message.chat.id, message_id=query.message.message_id, text=text, reply_markup=keyboard
     )

@@ -8,9 +8,9 @@ from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import InlineKeyboardMarkup, Message
 
-from app.bot.delivery.eta import Forecast, Outlook, Standing, describe
+from app.bot.delivery.eta import EtaEstimator, QueueState, RequestStatus, describe
 from app.bot.delivery.excerpts import excerpt
-from app.bot.delivery.keyboards import standing_keyboard
+from app.bot.delivery.keyboards import requests_keyboard
 from app.bot.texts import Voice
 from app.core.requests import RequestRecord, RequestStore
 
@@ -18,34 +18,34 @@ LISTED: Final = 20
 """Requests that a list shows."""
 
 
-async def handle_status(message: Message, voice: Voice, requests: RequestStore, forecast: Forecast) -> None:
+async def handle_status(message: Message, voice: Voice, requests: RequestStore, estimator: EtaEstimator) -> None:
     """List the person's requests that have not ended."""
-    text, keyboard = await list_requests(message.chat.id, voice, requests, forecast)
+    text, keyboard = await list_requests(message.chat.id, voice, requests, estimator)
     await message.answer(text, reply_markup=keyboard)
 
 
 async def list_requests(
-    user_id: int, voice: Voice, requests: RequestStore, forecast: Forecast, title: str = "status-list"
+    user_id: int, voice: Voice, requests: RequestStore, estimator: EtaEstimator, title: str = "status-list"
 ) -> tuple[str, InlineKeyboardMarkup | None]:
     """Return the list of a person's open requests below a title, and its buttons; or the news that there are none."""
     records = await requests.open_of(user_id)
     if not records:
         return voice("status-none"), None
     listed = records[:LISTED]
-    lines = [voice(title), *_lines(listed, await forecast.look(), voice)]
+    lines = [voice(title), *_lines(listed, await estimator.look(), voice)]
     if len(records) > len(listed):
         lines.append(voice("status-more", count=len(records) - len(listed)))
-    return "\n".join(lines), standing_keyboard([record.request.id for record in listed], voice)
+    return "\n".join(lines), requests_keyboard([record.request.id for record in listed], voice)
 
 
-def _lines(records: Sequence[RequestRecord], outlook: Outlook, voice: Voice) -> list[str]:
+def _lines(records: Sequence[RequestRecord], queue_state: QueueState, voice: Voice) -> list[str]:
     now = time.time()
     return [
         voice(
             "status-line",
             number=number,
             what=_what(record, voice),
-            standing=describe(Standing.of(record), outlook, voice, now),
+            status=describe(RequestStatus.of(record), queue_state, voice, now),
         )
         for number, record in enumerate(records, start=1)
     ]

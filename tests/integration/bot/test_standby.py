@@ -1,4 +1,4 @@
-"""Standing by, with a Redis that stalls: nobody works whose lock may have run out."""
+"""RequestStatus by, with a Redis that stalls: nobody works whose lock may have run out."""
 
 import asyncio
 import signal

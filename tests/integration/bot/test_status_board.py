@@ -12,7 +12,7 @@ from rq import Queue
 from teremok import MockBot
 
 from app.bot.delivery.conversations import Conversations
-from app.bot.delivery.eta import RUN_TIMES_NEEDED, Forecast
+from app.bot.delivery.eta import RUN_TIMES_NEEDED, EtaEstimator
 from app.bot.delivery.keyboards import status_keyboard
 from app.bot.delivery.pacing import Pacing
 from app.bot.delivery.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
@@ -52,10 +52,10 @@ class Hall:
     def __init__(self, redis: Redis, per_second: float = PLENTY) -> None:
         self.redis, self.bot = redis, MockBot()
         self.requests = RequestStore(redis)
-        self.forecast = Forecast(redis, DEFAULT_ENDPOINTS, slots=2)
+        self.estimator = EtaEstimator(redis, DEFAULT_ENDPOINTS, slots=2)
         self.executor, pacing = InTurn(20), Pacing(redis, per_second)
         self.board, self.other = (
-            StatusBoard(self.bot, redis, self.forecast, Texts(), pacing, self.executor) for _ in range(2)
+            StatusBoard(self.bot, redis, self.estimator, Texts(), pacing, self.executor) for _ in range(2)
         )
 
     async def begin(self, request_id: str, chat_id: int = 7, voice: Voice = EN, **more: Any) -> ImageRequest:
@@ -94,7 +94,7 @@ class Hall:
     async def look(self, board: StatusBoard | None = None) -> list[str]:
         """Look at what is due; return what messages were changed to."""
         before = len(self.edits())
-        await self.forecast.look()
+        await self.estimator.look()
         await (board or self.board).look()
         return self.edits()[before:]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.bot.delivery.conversations import ENDED, Conversation
-from app.bot.delivery.eta import Outlook
+from app.bot.delivery.eta import QueueState
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestState
 
@@ -47,14 +47,14 @@ class Records:
 
 @dataclass
 class Sky:
-    """Always the same outlook: ``u1``, ``u2`` ... wait in this spec."""
+    """Always the same queue_state: ``u1``, ``u2`` ... wait in this spec."""
 
-    outlook: Outlook = field(
-        default_factory=lambda: Outlook({f"u{n}": n for n in range(1, 100)}, 0, 10, {Operation.CREATE: 20.0})
+    queue_state: QueueState = field(
+        default_factory=lambda: QueueState({f"u{n}": n for n in range(1, 100)}, 0, 10, {Operation.CREATE: 20.0})
     )
 
-    async def look(self) -> Outlook:
-        return self.outlook
+    async def look(self) -> QueueState:
+        return self.queue_state
 
 
 @dataclass

@@ -14,8 +14,8 @@ from app.bot.delivery.keyboards import (
     Verb,
     album_keyboard,
     history_keyboard,
+    requests_keyboard,
     result_keyboard,
-    standing_keyboard,
     status_keyboard,
 )
 from app.bot.texts import Texts, Voice
@@ -98,8 +98,8 @@ def test_a_status_message_can_be_cancelled() -> None:
 
 
 def test_a_list_has_a_button_for_each_and_one_for_all() -> None:
-    assert standing_keyboard([], EN) is None
-    assert texts(standing_keyboard(["u1"], EN)) == [["✖ 1"]]
-    assert texts(standing_keyboard([f"u{n}" for n in range(1, 7)], EN)) == [
+    assert requests_keyboard([], EN) is None
+    assert texts(requests_keyboard(["u1"], EN)) == [["✖ 1"]]
+    assert texts(requests_keyboard([f"u{n}" for n in range(1, 7)], EN)) == [
         ["✖ 1", "✖ 2", "✖ 3", "✖ 4"], ["✖ 5", "✖ 6"], ["Cancel all"],
     ]  # fmt: skip

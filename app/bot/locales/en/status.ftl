@@ -1,6 +1,6 @@
 # Where a request stands, /status and /cancel.
 
-status-taken = On it! { $standing }
+status-taken = On it! { $status }
 status-queued = You are #{ $place } in the queue.
 status-queued-eta = You are #{ $place } in the queue, about { $left } to go.
 status-next = You're next.
@@ -17,7 +17,7 @@ status-minutes = { $minutes } min
 status-none = Nothing is queued or being drawn for you. Tell me what to draw!
 status-list = Your requests:
 status-line = { $number }. { $what }
-    { $standing }
+    { $status }
 status-what = { $operation }: { $prompt }
 status-more = … and { $count ->
         [one] one more.

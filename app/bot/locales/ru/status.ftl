@@ -1,6 +1,6 @@
 # Где сейчас запрос, /status и /cancel.
 
-status-taken = Принято! { $standing }
+status-taken = Принято! { $status }
 status-queued = Номер { $place } в очереди.
 status-queued-eta = Номер { $place } в очереди, осталось около { $left }.
 status-next = Вот-вот начну.
@@ -17,7 +17,7 @@ status-minutes = { $minutes } мин
 status-none = Для вас сейчас ничего не рисуется и не ждёт очереди. Напишите, что нарисовать!
 status-list = Ваши запросы:
 status-line = { $number }. { $what }
-    { $standing }
+    { $status }
 status-what = { $operation }: { $prompt }
 status-more = … и ещё { $count }.
 

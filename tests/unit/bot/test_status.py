@@ -60,7 +60,7 @@ class Stage:
             submitter=RequestSubmitter(),
             requests=self.records,
             conversations=Ledger(),
-            forecast=Sky(),
+            estimator=Sky(),
             cancellation=Cancellation(self.records),
             pictures=PictureSender(self.bot, MediaStore(f"file://{directory}")),
         )
