@@ -29,7 +29,7 @@ from app.bot.middlewares.bans import BansMiddleware
 from app.bot.middlewares.errors import ErrorsMiddleware
 from app.bot.middlewares.refusals import RefusalsMiddleware
 from app.bot.middlewares.returns import ReturnsMiddleware
-from app.bot.middlewares.voice import VoiceMiddleware
+from app.bot.middlewares.translator import TranslatorMiddleware
 from app.bot.texts import Texts
 from app.bot.users.users import Users
 
@@ -45,7 +45,7 @@ def make_dispatcher(
     ``storage`` keeps the dialogues; without it they are kept in memory.
     """
     dispatcher = Dispatcher(storage=storage, texts=texts, users=users, **dependencies)
-    dispatcher.update.outer_middleware(VoiceMiddleware(texts, users))
+    dispatcher.update.outer_middleware(TranslatorMiddleware(texts, users))
     dispatcher.update.outer_middleware(ErrorsMiddleware())
     dispatcher.update.outer_middleware(RefusalsMiddleware())
     dispatcher.update.outer_middleware(BansMiddleware(users))

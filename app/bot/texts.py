@@ -40,7 +40,7 @@ class Texts:
         language = (language_code or "").lower().split("-")[0]
         return language if language in self._bundles else DEFAULT_LOCALE
 
-    def say(self, locale: str, key: str, **variables: str | int) -> str:
+    def translate(self, locale: str, key: str, **variables: str | int) -> str:
         """Return a message.
 
         Raises:
@@ -57,12 +57,12 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class Translator:
     """The texts in one person's language."""
 
     texts: Texts
     locale: str
 
     def __call__(self, key: str, **variables: str | int) -> str:
-        """Return a message in this language (see ``Texts.say``)."""
-        return self.texts.say(self.locale, key, **variables)
+        """Return a message in this language (see ``Texts.translate``)."""
+        return self.texts.translate(self.locale, key, **variables)

@@ -44,7 +44,7 @@ def kind_sentence(refusal: RefusedError) -> str:
     Raises:
         DefectError: it is none.
     """
-    said = Texts().say("en", refusal.key, **refusal.variables)
+    said = Texts().translate("en", refusal.key, **refusal.variables)
     if not said or refusal.key in said or "{" in said or len(said) > 400:
         raise DefectError(f"no kind sentence for {refusal.key}: {said}")
     return said

@@ -9,7 +9,7 @@ from app.bot.delivery.batches import Batch, Batches
 from app.bot.delivery.conversations import ENDED, HELD, Conversations
 from app.bot.delivery.fence import ClaimLostError
 from app.bot.telegram import is_gone
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 
 
 class BatchSummaries:
@@ -50,9 +50,9 @@ class BatchSummaries:
         return True
 
     async def _send(self, batch: Batch) -> None:
-        voice = Voice(self._texts, batch.locale)
-        lines = [voice("batch-summary")]
-        lines += [voice(f"batch-summary-{name}", count=count) for name, count in batch.counts.items() if count]
+        translate = Translator(self._texts, batch.locale)
+        lines = [translate("batch-summary")]
+        lines += [translate(f"batch-summary-{name}", count=count) for name, count in batch.counts.items() if count]
         try:
             await self._bot(SendMessage(chat_id=batch.chat_id, text="\n".join(lines)))
         except TelegramAPIError as error:

@@ -29,7 +29,7 @@ from app.bot.delivery.picture_sender import Frame, NotAPhotoError, PictureSender
 from app.bot.delivery.status_board import StatusBoard
 from app.bot.keyed_executor import KeyedExecutor
 from app.bot.telegram import is_gone, quietly, says_unchanged
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core import queues
 from app.core.backoff import Backoff
 from app.core.errors import FailureReason
@@ -141,7 +141,7 @@ class Delivery:
             elif event_type is EventType.FAILED:
                 await self._say_failure(record, conversation, record.reason or FailureReason.INTERNAL)
             elif not (record.request.batch or record.quietly):  # the summary says how many of a batch were cancelled
-                await self._say(record, conversation, Voice(self.texts, record.request.locale)("cancelled"))
+                await self._say(record, conversation, Translator(self.texts, record.request.locale)("cancelled"))
         except ClaimLostError:
             raise
         except Exception as error:
@@ -164,7 +164,7 @@ class Delivery:
     async def _send_pictures(self, record: RequestRecord, conversation: Conversation, attempt: int) -> None:
         """Send what has not been sent yet, and remember Telegram's names for it, here and for whoever asks again."""
         request = record.request
-        voice = Voice(self.texts, request.locale)
+        translate = Translator(self.texts, request.locale)
         known = await self._known(record)
         if request.cache_key and not known:  # from here on nobody pays for it again, whatever becomes of the sending
             await self.cache.put(request.cache_key, Result(record.media, ()))
@@ -180,8 +180,8 @@ class Delivery:
             await self.cache.put(request.cache_key, Result(record.media, tuple(file_ids)))
         if conversation.album:
             reply = ReplyParameters(message_id=conversation.album[0], allow_sending_without_reply=True)
-            keyboard = album_keyboard(record, None, voice)
-            text = voice("album-pick-known" if record.known and request.prompt else "album-pick")
+            keyboard = album_keyboard(record, None, translate)
+            text = translate("album-pick-known" if record.known and request.prompt else "album-pick")
             await self.bot(
                 SendMessage(chat_id=request.chat_id, text=text, reply_markup=keyboard, reply_parameters=reply)
             )
@@ -240,14 +240,14 @@ class Delivery:
         lines = []
         if request.batch and request.prompt and not (conversation.album and number):
             lines.append(excerpt(request.prompt, PROMPT_SHOWN))
-        voice = Voice(self.texts, request.locale)
+        translate = Translator(self.texts, request.locale)
         if record.known and request.prompt and not conversation.album:
-            lines.append(voice("result-known"))
+            lines.append(translate("result-known"))
         return Frame(
             request.chat_id,
             reply_to=conversation.prompt_message_id,
             caption="\n".join(lines) or None,
-            keyboard=result_keyboard(record, number, voice),
+            keyboard=result_keyboard(record, number, translate),
         )
 
     async def _known(self, record: RequestRecord) -> tuple[str, ...]:
@@ -259,11 +259,11 @@ class Delivery:
 
     async def _say_failure(self, record: RequestRecord, conversation: Conversation, reason: FailureReason) -> None:
         """Say why there is no picture, and which one, if it is one of many."""
-        voice, request = Voice(self.texts, record.request.locale), record.request
-        text = voice(f"failed-{reason}")
+        translate, request = Translator(self.texts, record.request.locale), record.request
+        text = translate(f"failed-{reason}")
         if request.batch:
-            text = voice("batch-failed", prompt=excerpt(request.prompt, PROMPT_SHOWN), why=text)
-        await self._say(record, conversation, text, failure_keyboard(record, voice))
+            text = translate("batch-failed", prompt=excerpt(request.prompt, PROMPT_SHOWN), why=text)
+        await self._say(record, conversation, text, failure_keyboard(record, translate))
 
     async def _say(
         self,
@@ -319,7 +319,7 @@ class _Place:
 
     async def _send(self) -> int:
         delivery, request = self.delivery, self.record.request
-        text = Voice(delivery.texts, request.locale)("result-here")
+        text = Translator(delivery.texts, request.locale)("result-here")
         message_id = (await delivery.say_in_reply(self.record, self.conversation, text)).message_id
         try:
             await delivery.conversations.placed(request.id, delivery.sender, self.attempt, message_id)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from rq import Queue
 
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core import redis_keys
 from app.core.operations import Operation
 from app.core.pause import Pause
@@ -126,7 +126,7 @@ class EtaEstimator:
         return queue_state
 
 
-def describe(status: RequestStatus, queue_state: QueueState, voice: Voice, now: float) -> str:
+def describe(status: RequestStatus, queue_state: QueueState, translate: Translator, now: float) -> str:
     """Return the sentence that says where a request stands at the time ``now`` (Unix s).
 
     What is about to begin, for there is a free slot, is said to be drawn: nobody has to wait for anybody.
@@ -134,39 +134,41 @@ def describe(status: RequestStatus, queue_state: QueueState, voice: Voice, now: 
     usual = queue_state.run_times.get(status.operation)
     if status.is_drawn:
         elapsed = max(0, int(now - (status.started_at or now))) // ELAPSED_STEP * ELAPSED_STEP
-        return _drawing(elapsed, usual, voice)
+        return _drawing(elapsed, usual, translate)
     if queue_state.pause:
-        return voice(f"status-paused-{queue_state.pause.kind}")
+        return translate(f"status-paused-{queue_state.pause.kind}")
     place = queue_state.place(status)
     if usual is not None and (place is None or place <= queue_state.slots - queue_state.running):
-        return _drawing(0, usual, voice)
+        return _drawing(0, usual, translate)
     if place is None:
-        return voice("status-next")
+        return translate("status-next")
     seconds = queue_state.seconds_left(status)
     if seconds is None:
-        return voice("status-queued", place=place)
-    return voice("status-queued-eta", place=place, left=_duration(seconds, voice))
+        return translate("status-queued", place=place)
+    return translate("status-queued-eta", place=place, left=_duration(seconds, translate))
 
 
-def _drawing(elapsed: int, usual: float | None, voice: Voice) -> str:
+def _drawing(elapsed: int, usual: float | None, translate: Translator) -> str:
     """Say how long something has been drawn, and how long that takes as a rule, where that is known (s)."""
     if usual is None:
         return (
-            voice("status-drawing-since", elapsed=_duration(elapsed, voice)) if elapsed else voice("status-drawing")
+            translate("status-drawing-since", elapsed=_duration(elapsed, translate))
+            if elapsed
+            else translate("status-drawing")
         )
     if elapsed > LONG * usual:
-        return voice("status-drawing-long")
+        return translate("status-drawing-long")
     if not elapsed:
-        return voice("status-drawing-usual", usual=_duration(usual, voice))
-    return voice("status-drawing-of", elapsed=_duration(elapsed, voice), usual=_duration(usual, voice))
+        return translate("status-drawing-usual", usual=_duration(usual, translate))
+    return translate("status-drawing-of", elapsed=_duration(elapsed, translate), usual=_duration(usual, translate))
 
 
-def _duration(seconds: float, voice: Voice) -> str:
+def _duration(seconds: float, translate: Translator) -> str:
     """Say a time, rounded up: to five seconds below a minute, to whole minutes above."""
     rounded = math.ceil(seconds / ELAPSED_STEP) * ELAPSED_STEP
     if rounded < 60:
-        return voice("status-seconds", seconds=rounded)
-    return voice("status-minutes", minutes=math.ceil(rounded / 60))
+        return translate("status-seconds", seconds=rounded)
+    return translate("status-minutes", minutes=math.ceil(rounded / 60))
 
 
 def _typical(times: list[str]) -> float | None:

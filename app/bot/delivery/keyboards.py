@@ -10,7 +10,7 @@ from typing import Final
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import RequestRecord, RequestState
@@ -89,13 +89,13 @@ class HistoryButton(CallbackData, prefix="h"):
     position: int
 
 
-def failure_keyboard(record: RequestRecord, voice: Voice) -> InlineKeyboardMarkup | None:
+def failure_keyboard(record: RequestRecord, translate: Translator) -> InlineKeyboardMarkup | None:
     """Return what stands under the news that a request failed; None if nothing is known of it any more."""
     if record.state is not RequestState.FAILED or not record.readable:
         return None
     request = record.request
     row = [
-        _button(voice(f"remedy-{remedy}"), FailureButton(remedy=remedy, request_id=request.id))
+        _button(translate(f"remedy-{remedy}"), FailureButton(remedy=remedy, request_id=request.id))
         for remedy in remedies(record)
     ]
     return InlineKeyboardMarkup(inline_keyboard=[row])
@@ -108,20 +108,20 @@ def remedies(record: RequestRecord) -> list[Remedy]:
     return [Remedy.PHOTO if record.reason in _ANOTHER_PHOTO else Remedy.AGAIN]
 
 
-def album_keyboard(record: RequestRecord, picked: int | None, voice: Voice) -> InlineKeyboardMarkup:
+def album_keyboard(record: RequestRecord, picked: int | None, translate: Translator) -> InlineKeyboardMarkup:
     """Return what stands below an album: a button for each picture and one for all, then those for the one picked."""
     numbers = [*range(len(record.media)), ALL]
     pick = [
         _button(
-            voice("album-picked", what=text) if number == picked else text,
+            translate("album-picked", what=text) if number == picked else text,
             PickButton(request_id=record.request.id, number=number),
         )
         for number in numbers
-        if (text := voice("album-all") if number == ALL else str(number + 1))
+        if (text := translate("album-all") if number == ALL else str(number + 1))
     ]
-    rows = [] if picked is None else _result_rows(record, picked, voice)
+    rows = [] if picked is None else _result_rows(record, picked, translate)
     if picked is None and record.known and offers(Verb.AGAIN, record.request.operation, ALL):
-        rows = [[_verb_button(record, Verb.AGAIN, ALL, voice)]]
+        rows = [[_verb_button(record, Verb.AGAIN, ALL, translate)]]
     return InlineKeyboardMarkup(inline_keyboard=[pick, *rows])
 
 
@@ -132,48 +132,52 @@ def offers(verb: Verb, operation: Operation, number: int) -> bool:
     return number != ALL or any(verb in row for row in _FOR_ALL)
 
 
-def result_keyboard(record: RequestRecord, number: int, voice: Voice) -> InlineKeyboardMarkup:
+def result_keyboard(record: RequestRecord, number: int, translate: Translator) -> InlineKeyboardMarkup:
     """Return what stands under a picture of a result."""
-    return InlineKeyboardMarkup(inline_keyboard=_result_rows(record, number, voice))
+    return InlineKeyboardMarkup(inline_keyboard=_result_rows(record, number, translate))
 
 
 def history_keyboard(
-    record: RequestRecord, number: int, position: int, total: int, voice: Voice
+    record: RequestRecord, number: int, position: int, total: int, translate: Translator
 ) -> InlineKeyboardMarkup:
     """Return the same with buttons to the newer and older pictures."""
     newer = HistoryButton(position=position - 1) if position > 0 else None
     older = HistoryButton(position=position + 1) if position + 1 < total else None
     pager = [
-        _button(voice(key), target) for key, target in (("history-newer", newer), ("history-older", older)) if target
+        _button(translate(key), target)
+        for key, target in (("history-newer", newer), ("history-older", older))
+        if target
     ]
-    return InlineKeyboardMarkup(inline_keyboard=[*_result_rows(record, number, voice), *([pager] if pager else [])])
-
-
-def status_keyboard(request_id: str, voice: Voice) -> InlineKeyboardMarkup:
-    """Return the Cancel button of a status message."""
     return InlineKeyboardMarkup(
-        inline_keyboard=[[_button(voice("cancel-button"), CancelButton(request_id=request_id))]]
+        inline_keyboard=[*_result_rows(record, number, translate), *([pager] if pager else [])]
     )
 
 
-def requests_keyboard(request_ids: Sequence[str], voice: Voice) -> InlineKeyboardMarkup | None:
+def status_keyboard(request_id: str, translate: Translator) -> InlineKeyboardMarkup:
+    """Return the Cancel button of a status message."""
+    return InlineKeyboardMarkup(
+        inline_keyboard=[[_button(translate("cancel-button"), CancelButton(request_id=request_id))]]
+    )
+
+
+def requests_keyboard(request_ids: Sequence[str], translate: Translator) -> InlineKeyboardMarkup | None:
     """Return a Cancel button for each request of a list, numbered from 1, and one for all; None for an empty list."""
     if not request_ids:
         return None
     buttons = [
-        _button(voice("cancel-number", number=number), CancelButton(request_id=request_id, listed=True))
+        _button(translate("cancel-number", number=number), CancelButton(request_id=request_id, listed=True))
         for number, request_id in enumerate(request_ids, start=1)
     ]
     rows = [buttons[start : start + _ROW] for start in range(0, len(buttons), _ROW)]
     if len(request_ids) > 1:
-        rows.append([_button(voice("cancel-all"), CancelAllButton())])
+        rows.append([_button(translate("cancel-all"), CancelAllButton())])
     return InlineKeyboardMarkup(inline_keyboard=rows)
 
 
-def _result_rows(record: RequestRecord, number: int, voice: Voice) -> list[list[InlineKeyboardButton]]:
+def _result_rows(record: RequestRecord, number: int, translate: Translator) -> list[list[InlineKeyboardButton]]:
     def row(verbs: Iterable[Verb]) -> list[InlineKeyboardButton]:
         return [
-            _verb_button(record, verb, number, voice)
+            _verb_button(record, verb, number, translate)
             for verb in verbs
             if offers(verb, record.request.operation, number)
         ]
@@ -181,13 +185,13 @@ def _result_rows(record: RequestRecord, number: int, voice: Voice) -> list[list[
     return [buttons for verbs in (_FOR_ALL if number == ALL else _VERB_ROWS) if (buttons := row(verbs))]
 
 
-def _verb_button(record: RequestRecord, verb: Verb, number: int, voice: Voice) -> InlineKeyboardButton:
+def _verb_button(record: RequestRecord, verb: Verb, number: int, translate: Translator) -> InlineKeyboardButton:
     text = f"result-{verb}"
     if verb is Verb.FILE and number == ALL:
         text = "result-files"
     elif verb is Verb.AGAIN and record.known:
         text = "result-new"
-    return _button(voice(text), ResultButton(verb=verb, request_id=record.request.id, number=number))
+    return _button(translate(text), ResultButton(verb=verb, request_id=record.request.id, number=number))
 
 
 def _button(text: str, data: CallbackData) -> InlineKeyboardButton:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from app.bot.delivery.conversations import Conversations
 from app.bot.delivery.waiting import Waiting, WaitingList
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.bot.users.alerts import Alert, Alerts
 from app.core import redis_keys
 from app.core.backoff import Backoff
@@ -101,8 +101,8 @@ class Recovery:
         await self.alerts.tell(Alert.RECORDS_LOST, str(time.time()), kept=kept, lost=ended + len(gone))
 
     async def _tell(self, waiting: Waiting) -> None:
-        voice = Voice(self.texts, waiting.locale)
+        translate = Translator(self.texts, waiting.locale)
         try:
-            await self.bot.send_message(waiting.chat_id, voice(f"failed-{FailureReason.RECORDS_LOST}"))
+            await self.bot.send_message(waiting.chat_id, translate(f"failed-{FailureReason.RECORDS_LOST}"))
         except (TelegramAPIError, ClientDecodeError) as error:
             logger.warning("chat %d could not be told that its request is lost: %s", waiting.chat_id, error)

@@ -27,7 +27,7 @@ from app.bot.delivery.keyboards import status_keyboard
 from app.bot.delivery.pacing import Pacing
 from app.bot.keyed_executor import KeyedExecutor
 from app.bot.telegram import EditStatus, passes, quietly, says_unchanged
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core import redis_keys
 from app.core.backoff import Backoff
 from app.core.lua_scripts import load
@@ -101,19 +101,19 @@ class StatusBoard:
         self._take = redis.register_script(load(__file__, "status_take"))
         self._put_off = redis.register_script(load(__file__, "status_put_off"))
 
-    async def begin(self, request: ImageRequest, voice: Voice) -> None:
+    async def begin(self, request: ImageRequest, translate: Translator) -> None:
         """Show a request that has just been taken, unless it is shown already; one of a batch has no message."""
         key = redis_keys.conversation(request.id)
         shown, ended = cast(list[str | None], await self._redis.hmget(key, ["status_message_id", "ended"]))
         if request.batch or shown or ended:
             return
         status = RequestStatus(request.id, request.operation, RequestState.QUEUED)
-        text = _text(status, await self._estimator.look(), voice, request.created_at)
+        text = _text(status, await self._estimator.look(), translate, request.created_at)
         message = await self._bot(
-            SendMessage(chat_id=request.chat_id, text=text, reply_markup=status_keyboard(request.id, voice))
+            SendMessage(chat_id=request.chat_id, text=text, reply_markup=status_keyboard(request.id, translate))
         )
         fields = {
-            "status_message_id": message.message_id, "chat_id": request.chat_id, "locale": voice.locale,
+            "status_message_id": message.message_id, "chat_id": request.chat_id, "locale": translate.locale,
             "operation": request.operation, "shown": text,
         }  # fmt: skip
         pairs = [str(part) for pair in fields.items() for part in pair]
@@ -161,7 +161,7 @@ class StatusBoard:
         for status in map(_Status.read, rows):
             if status.status.is_drawn:
                 await self._edits.put(status.chat_id, partial(self._show_drawing, status.chat_id))
-            text = _text(status.status, queue_state, Voice(self._texts, status.locale), float(now))
+            text = _text(status.status, queue_state, Translator(self._texts, status.locale), float(now))
             if text == status.shown:
                 unchanged.append(status.status.request_id)
             elif wait := await self._turn(status.chat_id):
@@ -207,10 +207,10 @@ class StatusBoard:
 
     async def _try_edit(self, status: _Status, text: str) -> float | None:
         """Return the seconds to the next look, or None if the message is none any more."""
-        voice, request_id = Voice(self._texts, status.locale), status.status.request_id
+        translate, request_id = Translator(self._texts, status.locale), status.status.request_id
         method = EditStatus(
             chat_id=status.chat_id, message_id=status.message_id, text=text,
-            reply_markup=status_keyboard(request_id, voice),
+            reply_markup=status_keyboard(request_id, translate),
         )  # fmt: skip
         try:
             await self._bot(method)
@@ -224,6 +224,6 @@ class StatusBoard:
         return LOOK_EVERY
 
 
-def _text(status: RequestStatus, queue_state: QueueState, voice: Voice, now: float) -> str:
-    text = describe(status, queue_state, voice, now)
-    return text if status.is_drawn else voice("status-taken", status=text)
+def _text(status: RequestStatus, queue_state: QueueState, translate: Translator, now: float) -> str:
+    text = describe(status, queue_state, translate, now)
+    return text if status.is_drawn else translate("status-taken", status=text)

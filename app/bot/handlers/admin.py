@@ -13,7 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 from app.bot.requests.cancellation import Cancellation
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.bot.users import stats
 from app.bot.users.broadcast import Action, BroadcastButton, Broadcasts, Start, keyboard_of
 from app.bot.users.commands import Menus
@@ -34,13 +34,13 @@ async def handle_admin_start(message: Message, menus: Menus) -> None:
     raise SkipHandler
 
 
-async def handle_stats(message: Message, voice: Voice, redis: AsyncRedis, settings: BotSettings) -> None:
+async def handle_stats(message: Message, translate: Translator, redis: AsyncRedis, settings: BotSettings) -> None:
     """Tell how things are going."""
     seen = await stats.look(redis)
     high, normal, low = seen.queued.values()
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(seen.failed.items()))
     cap = f"{settings.spend_max_per_day:.2f}" if settings.spend_max_per_day else "∞"
-    text = voice(
+    text = translate(
         "admin-stats",
         high=high, normal=normal, low=low, running=seen.running, workers=seen.workers,
         minutes=stats.WINDOW // 60, done=seen.done, rate=f"{seen.per_minute:.1f}",
@@ -50,22 +50,22 @@ async def handle_stats(message: Message, voice: Voice, redis: AsyncRedis, settin
     await message.answer(text)
 
 
-async def handle_vip(message: Message, command: CommandObject, voice: Voice, users: Users) -> None:
+async def handle_vip(message: Message, command: CommandObject, translate: Translator, users: Users) -> None:
     """Serve somebody first, or no longer; without an id, tell whom."""
     words = (command.args or "").split()
     user_id = _user_id(words)
     if user_id is None or words[1:] not in ([], [_OFF]):
-        await message.answer(voice("admin-vip-usage", ids=_listed(await users.vips())))
+        await message.answer(translate("admin-vip-usage", ids=_listed(await users.vips())))
         return
     vip = _OFF not in words
     await users.set_vip(user_id, vip)
-    await message.answer(voice("admin-vip-on" if vip else "admin-vip-off", id=str(user_id)))
+    await message.answer(translate("admin-vip-on" if vip else "admin-vip-off", id=str(user_id)))
 
 
 async def handle_ban(
     message: Message,
     command: CommandObject,
-    voice: Voice,
+    translate: Translator,
     users: Users,
     settings: BotSettings,
     cancellation: Cancellation,
@@ -73,48 +73,48 @@ async def handle_ban(
     """Stop serving somebody, and cancel what is open of theirs; without an id, tell whom."""
     user_id = _user_id((command.args or "").split())
     if user_id is None:
-        await message.answer(voice("admin-ban-usage", ids=_listed(await users.banned())))
+        await message.answer(translate("admin-ban-usage", ids=_listed(await users.banned())))
         return
     if user_id in settings.admins:
-        await message.answer(voice("admin-ban-admin"))
+        await message.answer(translate("admin-ban-admin"))
         return
     await users.set_banned(user_id, True)
     await cancellation.all(user_id)
-    await message.answer(voice("admin-ban-on", id=str(user_id)))
+    await message.answer(translate("admin-ban-on", id=str(user_id)))
 
 
-async def handle_unban(message: Message, command: CommandObject, voice: Voice, users: Users) -> None:
+async def handle_unban(message: Message, command: CommandObject, translate: Translator, users: Users) -> None:
     """Serve somebody again; without an id, tell who is not served."""
     user_id = _user_id((command.args or "").split())
     if user_id is None:
-        await message.answer(voice("admin-unban-usage", ids=_listed(await users.banned())))
+        await message.answer(translate("admin-unban-usage", ids=_listed(await users.banned())))
         return
     await users.set_banned(user_id, False)
-    await message.answer(voice("admin-ban-off", id=str(user_id)))
+    await message.answer(translate("admin-ban-off", id=str(user_id)))
 
 
-async def handle_broadcast(message: Message, command: CommandObject, voice: Voice, users: Users) -> None:
+async def handle_broadcast(message: Message, command: CommandObject, translate: Translator, users: Users) -> None:
     """Show what would be sent, and to how many; a button sends it."""
     if message.reply_to_message:
         draft = message.reply_to_message
     elif command.args:
         draft = await message.answer(command.args)
     else:
-        await message.answer(voice("broadcast-usage"))
+        await message.answer(translate("broadcast-usage"))
         return
     await message.answer(
-        voice("broadcast-confirm", count=await users.audience()),
+        translate("broadcast-confirm", count=await users.audience()),
         reply_parameters=ReplyParameters(message_id=draft.message_id),
-        reply_markup=keyboard_of(voice, draft.message_id, Action.SEND, Action.DISCARD),
+        reply_markup=keyboard_of(translate, draft.message_id, Action.SEND, Action.DISCARD),
     )
 
 
 async def handle_broadcast_button(
-    query: CallbackQuery, callback_data: BroadcastButton, bot: Bot, voice: Voice, broadcasts: Broadcasts
+    query: CallbackQuery, callback_data: BroadcastButton, bot: Bot, translate: Translator, broadcasts: Broadcasts
 ) -> None:
     """Send, discard or stop a broadcast."""
     if query.message is None:
-        await quietly(bot, query.answer(voice("broadcast-stale")))
+        await quietly(bot, query.answer(translate("broadcast-stale")))
         return
     chat_id, progress_id = query.message.chat.id, query.message.message_id
     discarded = False
@@ -127,9 +127,9 @@ async def handle_broadcast_button(
         case Action.DISCARD:
             discarded = await broadcasts.discard(chat_id, progress_id)
             key = "broadcast-discarded" if discarded else "broadcast-stale"
-    await quietly(bot, query.answer(voice(key)))
+    await quietly(bot, query.answer(translate(key)))
     if discarded:
-        await quietly(bot, EditMessageText(chat_id=chat_id, message_id=progress_id, text=voice(key)))
+        await quietly(bot, EditMessageText(chat_id=chat_id, message_id=progress_id, text=translate(key)))
 
 
 def _user_id(words: list[str]) -> int | None:

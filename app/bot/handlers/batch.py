@@ -14,7 +14,7 @@ from app.bot.requests.photos import Photos
 from app.bot.requests.prompt_lists import FILE_MAX, LIST_MAX, decode, read_list
 from app.bot.requests.questions import ask, enter, leave
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.bot.users.preferences import Preferences
 from app.core.operations import Operation
 
@@ -30,7 +30,7 @@ async def handle_batch(
     command: CommandObject,
     event_update: Update,
     bot: Bot,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     summaries: BatchSummaries,
     preferences: Preferences,
@@ -42,9 +42,9 @@ async def handle_batch(
     text = await _text_of(bot, photos, source, command.args if source is message else None) if source else None
     if text is None:
         await enter(state, Listing.prompts, message.date)
-        await ask(bot, state, voice, voice("batch-usage", limit=LIST_MAX))
+        await ask(bot, state, translate, translate("batch-usage", limit=LIST_MAX))
         return
-    if await _take(text, message, event_update, voice, submitter, summaries, preferences):
+    if await _take(text, message, event_update, translate, submitter, summaries, preferences):
         await leave(bot, state)
 
 
@@ -52,7 +52,7 @@ async def handle_list(
     message: Message,
     event_update: Update,
     bot: Bot,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     summaries: BatchSummaries,
     preferences: Preferences,
@@ -61,13 +61,13 @@ async def handle_list(
 ) -> None:
     """Take the list that was asked for."""
     text = await _text_of(bot, photos, message)
-    if await _take(text or "", message, event_update, voice, submitter, summaries, preferences):
+    if await _take(text or "", message, event_update, translate, submitter, summaries, preferences):
         await leave(bot, state)
 
 
-async def handle_text_file(message: Message, voice: Voice) -> None:
+async def handle_text_file(message: Message, translate: Translator) -> None:
     """A text file that nobody asked for may be a list: say how to have it drawn."""
-    await message.answer(voice("batch-file"))
+    await message.answer(translate("batch-file"))
 
 
 async def _text_of(bot: Bot, photos: Photos, message: Message, text: str | None = None) -> str | None:
@@ -93,7 +93,7 @@ async def _take(
     text: str,
     message: Message,
     update: Update,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     summaries: BatchSummaries,
     preferences: Preferences,
@@ -108,9 +108,9 @@ async def _take(
         for position, prompt in enumerate(prompts)
     ]
     target = ReplyTarget.of(update, message)
-    taken = await submitter.submit_batch(specs, target, voice)
+    taken = await submitter.submit_batch(specs, target, translate)
     if taken:
-        await message.answer(voice("batch-taken", count=taken))
+        await message.answer(translate("batch-taken", count=taken))
     if taken < len(specs):  # those taken may have ended before it was known that there are no more
         await summaries.sum_up(target.request_id)
     return taken > 0

@@ -16,14 +16,16 @@ from app.bot.requests.prompts import clean_prompt
 from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core.operations import Operation
 
 
-async def start_edit(picture: str, about: int, at: datetime, bot: Bot, state: FSMContext, voice: Voice) -> None:
+async def start_edit(
+    picture: str, about: int, at: datetime, bot: Bot, state: FSMContext, translate: Translator
+) -> None:
     """Ask what to change in a picture (a media key), in reply to the message that shows it."""
     await enter(state, Editing.instruction, at, picture=picture)
-    await ask(bot, state, voice, voice("edit-instruction"), about)
+    await ask(bot, state, translate, translate("edit-instruction"), about)
 
 
 async def handle_edit_start(
@@ -32,7 +34,7 @@ async def handle_edit_start(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
@@ -41,22 +43,22 @@ async def handle_edit_start(
     picture = await photos.of(message, message.reply_to_message)
     if picture is None:
         await enter(state, Editing.picture, message.date, **({"instruction": prompt} if prompt else {}))
-        await ask(bot, state, voice, voice("edit-photo"))
+        await ask(bot, state, translate, translate("edit-photo"))
     elif prompt is None:
         shown = message if picture_in(message) else message.reply_to_message or message
-        await start_edit(picture, shown.message_id, message.date, bot, state, voice)
+        await start_edit(picture, shown.message_id, message.date, bot, state, translate)
     else:
-        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
+        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, translate, submitter)
 
 
 async def handle_edit_button(
-    callback: CallbackQuery, bot: Bot, state: FSMContext, voice: Voice, photos: Photos
+    callback: CallbackQuery, bot: Bot, state: FSMContext, translate: Translator, photos: Photos
 ) -> None:
     """The menu's button under a photo."""
     photo = await pressed_photo(callback, bot)
     if picture := await photos.of(photo):
         await put_away(callback, bot, state)
-        await start_edit(picture, photo.message_id, datetime.now(UTC), bot, state, voice)
+        await start_edit(picture, photo.message_id, datetime.now(UTC), bot, state, translate)
 
 
 async def handle_edit_picture(
@@ -64,7 +66,7 @@ async def handle_edit_picture(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
@@ -74,9 +76,9 @@ async def handle_edit_picture(
     if picture is None:
         return
     if prompt is None:
-        await start_edit(picture, message.message_id, message.date, bot, state, voice)
+        await start_edit(picture, message.message_id, message.date, bot, state, translate)
     else:
-        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
+        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, translate, submitter)
 
 
 async def handle_edit_reply(
@@ -84,14 +86,14 @@ async def handle_edit_reply(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
     """Words in reply to a picture, whoever sent it."""
     prompt = clean_prompt(message.text or "")
     if picture := await photos.of(message.reply_to_message):
-        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
+        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, translate, submitter)
 
 
 async def handle_words_after_photo(
@@ -99,7 +101,7 @@ async def handle_words_after_photo(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
@@ -107,7 +109,7 @@ async def handle_words_after_photo(
     prompt = clean_prompt(message.text or "")
     picture = await photos.take_in(PictureFile(**(await state.get_data())["photos"][-1]["file"]))
     if await submitter.submit(
-        RequestSpec(Operation.EDIT, prompt, (picture,)), ReplyTarget.of(event_update, message), voice
+        RequestSpec(Operation.EDIT, prompt, (picture,)), ReplyTarget.of(event_update, message), translate
     ):
         await leave(bot, state)
 
@@ -118,13 +120,18 @@ async def follows_photo(message: Message, state: FSMContext) -> bool:
 
 
 async def handle_edit_instruction(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, submitter: RequestSubmitter
+    message: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    translate: Translator,
+    submitter: RequestSubmitter,
 ) -> None:
     """The instruction that was asked for."""
     picture = await _picture(bot, state)
     prompt = clean_prompt(message.text or "")
-    if not await asked_about_words(message, bot, state, voice, Operation.EDIT):
-        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
+    if not await asked_about_words(message, bot, state, translate, Operation.EDIT):
+        await _edit(picture, prompt, ReplyTarget.of(event_update, message), bot, state, translate, submitter)
 
 
 async def handle_words_for_edit(
@@ -133,13 +140,13 @@ async def handle_words_for_edit(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
 ) -> None:
     """Words of which it was asked are the instruction."""
     await quietly(bot, callback.answer())
     picture, target = await _picture(bot, state), ReplyTarget.of(event_update, words, callback.from_user.id)
-    await _edit(picture, clean_prompt(words.text or ""), target, bot, state, voice, submitter)
+    await _edit(picture, clean_prompt(words.text or ""), target, bot, state, translate, submitter)
 
 
 async def _picture(bot: Bot, state: FSMContext) -> str:
@@ -157,11 +164,11 @@ async def _edit(
     target: ReplyTarget,
     bot: Bot,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
 ) -> None:
     """Submit the request; the dialogue goes on if it is refused, so that the words can be sent again."""
-    if await submitter.submit(RequestSpec(Operation.EDIT, prompt, (picture,)), target, voice):
+    if await submitter.submit(RequestSpec(Operation.EDIT, prompt, (picture,)), target, translate):
         await leave(bot, state)
 
 

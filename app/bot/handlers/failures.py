@@ -19,7 +19,7 @@ from app.bot.requests.prompts import clean_prompt
 from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestState, RequestStore
 
@@ -36,7 +36,7 @@ async def handle_failure_button(
     event_update: Update,
     bot: Bot,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     requests: RequestStore,
     submitter: RequestSubmitter,
 ) -> None:
@@ -50,19 +50,19 @@ async def handle_failure_button(
         or record.state is not RequestState.FAILED
         or callback_data.remedy not in remedies(record)
     ):
-        await handle_stale_button(query, bot, voice)
+        await handle_stale_button(query, bot, translate)
         return
     await quietly(bot, query.answer())
     request, news = record.request, query.message
     if callback_data.remedy is Remedy.WORDS:
         await enter(state, Rewording.words, datetime.now(UTC), request_id=request.id)
-        await ask(bot, state, voice, voice("remedy-question"), news.message_id)
+        await ask(bot, state, translate, translate("remedy-question"), news.message_id)
     elif callback_data.remedy is Remedy.PHOTO:
         await enter(state, _PHOTO_MODES[request.operation], datetime.now(UTC))
-        await ask(bot, state, voice, voice(f"{request.operation}-photo"), news.message_id)
+        await ask(bot, state, translate, translate(f"{request.operation}-photo"), news.message_id)
     else:
         target = ReplyTarget(f"u{event_update.update_id}", query.from_user.id, news.chat.id, _asked_in(query))
-        if await submitter.submit(_again(request, request.prompt), target, voice):
+        if await submitter.submit(_again(request, request.prompt), target, translate):
             await quietly(bot, EditMessageReplyMarkup(chat_id=news.chat.id, message_id=news.message_id))
 
 
@@ -85,7 +85,7 @@ async def handle_other_words(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     requests: RequestStore,
     submitter: RequestSubmitter,
 ) -> None:
@@ -93,10 +93,10 @@ async def handle_other_words(
     request = await _request(bot, state, requests, message.chat.id)
     prompt = clean_prompt(message.text or "")
     if request.operation in _ABOUT_A_PICTURE and await asked_about_words(
-        message, bot, state, voice, request.operation
+        message, bot, state, translate, request.operation
     ):
         return
-    if await submitter.submit(_again(request, prompt), ReplyTarget.of(event_update, message), voice):
+    if await submitter.submit(_again(request, prompt), ReplyTarget.of(event_update, message), translate):
         await leave(bot, state)
 
 
@@ -106,7 +106,7 @@ async def handle_words_for_failure(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     requests: RequestStore,
     submitter: RequestSubmitter,
 ) -> None:
@@ -114,7 +114,7 @@ async def handle_words_for_failure(
     await quietly(bot, callback.answer())
     request = await _request(bot, state, requests, callback.from_user.id)
     target = ReplyTarget.of(event_update, words, callback.from_user.id)
-    if await submitter.submit(_again(request, clean_prompt(words.text or "")), target, voice):
+    if await submitter.submit(_again(request, clean_prompt(words.text or "")), target, translate):
         await leave(bot, state)
 
 

@@ -12,7 +12,7 @@ from app.bot.delivery.keyboards import HistoryButton, history_keyboard
 from app.bot.delivery.picture_sender import Frame, PictureSender
 from app.bot.refusals import RefusedError
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core.request_scripts import HISTORY_MAX
 from app.core.requests import RequestRecord, RequestStore
 
@@ -35,26 +35,28 @@ class _Page:
         file_ids = self.record.file_ids
         return file_ids[self.number] if self.number < len(file_ids) else ""
 
-    def frame(self, chat_id: int, voice: Voice) -> Frame:
+    def frame(self, chat_id: int, translate: Translator) -> Frame:
         """Return what is round it."""
         request = self.record.request
-        keyboard = history_keyboard(self.record, self.number, self.position, self.total, voice)
+        keyboard = history_keyboard(self.record, self.number, self.position, self.total, translate)
         counted = {"position": self.position + 1, "total": self.total}
         if request.prompt:
-            caption = voice("history-caption-prompt", **counted, prompt=excerpt(request.prompt, PROMPT_SHOWN))
+            caption = translate("history-caption-prompt", **counted, prompt=excerpt(request.prompt, PROMPT_SHOWN))
         else:
-            caption = voice("history-caption", **counted)
+            caption = translate("history-caption", **counted)
         return Frame(chat_id, caption=caption, keyboard=keyboard)
 
 
-async def handle_history(message: Message, voice: Voice, requests: RequestStore, pictures: PictureSender) -> None:
+async def handle_history(
+    message: Message, translate: Translator, requests: RequestStore, pictures: PictureSender
+) -> None:
     """Show the newest picture, with buttons to the older ones."""
     page = await _page(message.chat.id, 0, requests)
     if page is None:
-        await message.answer(voice("history-empty"))
+        await message.answer(translate("history-empty"))
         return
     try:
-        await pictures.send(page.record.media[page.number], page.frame(message.chat.id, voice), page.file_id)
+        await pictures.send(page.record.media[page.number], page.frame(message.chat.id, translate), page.file_id)
     except FileNotFoundError:
         raise RefusedError("result-file-gone") from None
 
@@ -63,7 +65,7 @@ async def handle_history_button(
     query: CallbackQuery,
     callback_data: HistoryButton,
     bot: Bot,
-    voice: Voice,
+    translate: Translator,
     requests: RequestStore,
     pictures: PictureSender,
 ) -> None:
@@ -78,7 +80,7 @@ async def handle_history_button(
         return message_id
 
     try:
-        frame = page.frame(query.message.chat.id, voice)
+        frame = page.frame(query.message.chat.id, translate)
         await pictures.replace(page.record.media[page.number], frame, place, page.file_id)
     except FileNotFoundError:
         raise RefusedError("result-file-gone") from None

@@ -9,7 +9,7 @@ from aiogram.types import CallbackQuery, Message
 from app.bot.filters import has_command_for_caption, is_command
 from app.bot.requests.questions import LeaveButton, is_asked, leave
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 
 
 async def handle_command(message: Message, bot: Bot, state: FSMContext) -> None:
@@ -19,9 +19,9 @@ async def handle_command(message: Message, bot: Bot, state: FSMContext) -> None:
     raise SkipHandler
 
 
-async def handle_leave_button(callback: CallbackQuery, bot: Bot, state: FSMContext, voice: Voice) -> None:
+async def handle_leave_button(callback: CallbackQuery, bot: Bot, state: FSMContext, translate: Translator) -> None:
     """Leave the dialogue; a question of one that has ended only goes."""
-    await quietly(bot, callback.answer(voice("cancel-left")))
+    await quietly(bot, callback.answer(translate("cancel-left")))
     if callback.message is None:
         return
     if await is_asked(state, callback.message.message_id):

@@ -24,7 +24,7 @@ from app.bot.requests.photo_menu import Deed, PhotoButton, photo_keyboard, put_a
 from app.bot.requests.photos import Photos, PictureFile, picture_in
 from app.bot.requests.questions import ask, enter
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.bot.updates.albums import Albums
 from app.core.operations import MERGE_INPUTS_MAX
 
@@ -35,7 +35,7 @@ async def handle_album_part(message: Message, event_update: Update, albums: Albu
         raise SkipHandler
 
 
-async def handle_photo(message: Message, bot: Bot, state: FSMContext, voice: Voice, photos: Photos) -> None:
+async def handle_photo(message: Message, bot: Bot, state: FSMContext, translate: Translator, photos: Photos) -> None:
     """Offer what can be done with a picture, or with those that came just before it, too: one menu for all."""
     file = picture_in(message)
     if file is None:
@@ -44,7 +44,9 @@ async def handle_photo(message: Message, bot: Bot, state: FSMContext, voice: Voi
         await photos.take_in(file)
     mode, data = await state.get_state(), await state.get_data()
     if mode not in (None, Showing.menu.state):
-        await message.answer(voice("photo-menu"), reply_markup=photo_keyboard(voice), reply_parameters=_to(message))
+        await message.answer(
+            translate("photo-menu"), reply_markup=photo_keyboard(translate), reply_parameters=_to(message)
+        )
         return
     together = mode is not None and message.date.timestamp() - data.get("began", 0) <= BURST
     if not together:  # the menu of a photo that came long before stays
@@ -52,8 +54,8 @@ async def handle_photo(message: Message, bot: Bot, state: FSMContext, voice: Voi
     others = data["photos"] if together else []
     shown = [*(each for each in others if each["message_id"] != message.message_id), _shown(message, file)]
     await enter(state, Showing.menu, message.date, photos=shown[-MERGE_INPUTS_MAX:])
-    text = voice("photo-menu") if len(shown) == 1 else voice("photo-menu-several", count=len(shown))
-    await ask(bot, state, voice, text, message.message_id, photo_keyboard(voice))
+    text = translate("photo-menu") if len(shown) == 1 else translate("photo-menu-several", count=len(shown))
+    await ask(bot, state, translate, text, message.message_id, photo_keyboard(translate))
 
 
 def _shown(message: Message, file: PictureFile) -> dict[str, Any]:
@@ -64,20 +66,20 @@ def _to(message: Message) -> ReplyParameters:
     return ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True)
 
 
-async def handle_new_button(callback: CallbackQuery, bot: Bot, state: FSMContext, voice: Voice) -> None:
+async def handle_new_button(callback: CallbackQuery, bot: Bot, state: FSMContext, translate: Translator) -> None:
     """The next words are not about this photo."""
-    await quietly(bot, callback.answer(voice("photo-new")))
+    await quietly(bot, callback.answer(translate("photo-new")))
     await put_away(callback, bot, state)
 
 
-async def handle_text_for_photo(_: Message, bot: Bot, state: FSMContext, voice: Voice) -> None:
+async def handle_text_for_photo(_: Message, bot: Bot, state: FSMContext, translate: Translator) -> None:
     """Words came where a dialogue waits for a picture."""
-    await ask(bot, state, voice, voice("photo-please"))
+    await ask(bot, state, translate, translate("photo-please"))
 
 
-async def handle_unknown_caption(message: Message, voice: Voice) -> None:
+async def handle_unknown_caption(message: Message, translate: Translator) -> None:
     """A command that does not exist is no instruction."""
-    await message.answer(voice("unknown-command"))
+    await message.answer(translate("unknown-command"))
 
 
 async def handle_moving_picture(message: Message) -> None:

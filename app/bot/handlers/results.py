@@ -25,7 +25,7 @@ from app.bot.requests.photos import Photos, picture_in
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core.operations import VARIATION, Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestStore
 
@@ -38,7 +38,7 @@ async def handle_result_button(
     event_update: Update,
     bot: Bot,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     settings: BotSettings,
     requests: RequestStore,
     submitter: RequestSubmitter,
@@ -56,7 +56,7 @@ async def handle_result_button(
         or not _is_there(number, record)
         or not offers(callback_data.verb, record.request.operation, number)
     ):
-        await handle_stale_button(query, bot, voice)
+        await handle_stale_button(query, bot, translate)
         return
     await quietly(bot, query.answer())
     chat_id, message_id = query.message.chat.id, query.message.message_id
@@ -67,18 +67,18 @@ async def handle_result_button(
         key = await photos.of(shown) or await photos.of_result(record, number)
     match callback_data.verb:
         case Verb.AGAIN:
-            await submitter.submit(_again(record.request, target), target, voice)
+            await submitter.submit(_again(record.request, target), target, translate)
         case Verb.VARIATION:
-            await submitter.submit(_variation(key, record.request, target), target, voice)
+            await submitter.submit(_variation(key, record.request, target), target, translate)
         case Verb.UPSCALE:
-            await upscale(key, target, voice, submitter)
+            await upscale(key, target, translate, submitter)
         case Verb.EDIT:
             album = (await conversations.load(record.request.id)).album
             is_below = not (isinstance(query.message, Message) and picture_in(query.message))
             about = album[number] if is_below and number < len(album) else message_id
-            await start_edit(key, about, datetime.now(UTC), bot, state, voice)
+            await start_edit(key, about, datetime.now(UTC), bot, state, translate)
         case Verb.RETOUCH:
-            await retouch(key, target, voice, submitter)
+            await retouch(key, target, translate, submitter)
         case Verb.FILE:
             frame = Frame(chat_id, reply_to=message_id)
             for each in range(len(record.media)) if number == ALL else [number]:
@@ -88,7 +88,7 @@ async def handle_result_button(
 
 
 async def handle_pick_button(
-    query: CallbackQuery, callback_data: PickButton, bot: Bot, voice: Voice, requests: RequestStore
+    query: CallbackQuery, callback_data: PickButton, bot: Bot, translate: Translator, requests: RequestStore
 ) -> None:
     """Show, below an album, what can be done with the picture that its owner picks."""
     record = await requests.load(callback_data.request_id)
@@ -99,13 +99,13 @@ async def handle_pick_button(
         or record.request.user_id != query.from_user.id
         or not _is_there(number, record)
     ):
-        await handle_stale_button(query, bot, voice)
+        await handle_stale_button(query, bot, translate)
         return
     await quietly(bot, query.answer())
     method = EditMessageReplyMarkup(
         chat_id=query.message.chat.id,
         message_id=query.message.message_id,
-        reply_markup=album_keyboard(record, number, voice),
+        reply_markup=album_keyboard(record, number, translate),
     )
     await quietly(bot, method)
 
@@ -157,9 +157,9 @@ class _FileLedger:
             await self.conversations.file_sent(request_id, number, file_id)
 
 
-async def handle_stale_button(query: CallbackQuery, bot: Bot, voice: Voice) -> None:
+async def handle_stale_button(query: CallbackQuery, bot: Bot, translate: Translator) -> None:
     """Say that a button means nothing any more, whatever it once meant."""
-    await quietly(bot, query.answer(voice("result-stale"), show_alert=True))
+    await quietly(bot, query.answer(translate("result-stale"), show_alert=True))
 
 
 def make_router() -> Router:

@@ -11,13 +11,13 @@ from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_aw
 from app.bot.requests.photos import Photos
 from app.bot.requests.questions import ask, enter, leave
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core.operations import Operation
 
 
-async def retouch(picture: str, target: ReplyTarget, voice: Voice, submitter: RequestSubmitter) -> bool:
+async def retouch(picture: str, target: ReplyTarget, translate: Translator, submitter: RequestSubmitter) -> bool:
     """Ask for the retouch of a picture (a media key); return whether it was taken."""
-    return await submitter.submit(RequestSpec(Operation.RETOUCH, inputs=(picture,)), target, voice)
+    return await submitter.submit(RequestSpec(Operation.RETOUCH, inputs=(picture,)), target, translate)
 
 
 async def handle_retoucher_start(
@@ -25,16 +25,16 @@ async def handle_retoucher_start(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
     """``/retouch``, alone, under a photo, or in reply to a picture."""
     if picture := await photos.of(message, message.reply_to_message):
-        await retouch(picture, ReplyTarget.of(event_update, message), voice, submitter)
+        await retouch(picture, ReplyTarget.of(event_update, message), translate, submitter)
     else:
         await enter(state, Retouching.picture, message.date)
-        await ask(bot, state, voice, voice("retouch-photo"))
+        await ask(bot, state, translate, translate("retouch-photo"))
 
 
 async def handle_retoucher_picture(
@@ -42,13 +42,13 @@ async def handle_retoucher_picture(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
     """The portrait that was asked for."""
     picture = await photos.of(message)
-    if picture and await retouch(picture, ReplyTarget.of(event_update, message), voice, submitter):
+    if picture and await retouch(picture, ReplyTarget.of(event_update, message), translate, submitter):
         await leave(bot, state)
 
 
@@ -57,7 +57,7 @@ async def handle_retoucher_button(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
@@ -65,7 +65,7 @@ async def handle_retoucher_button(
     photo = await pressed_photo(callback, bot)
     picture = await photos.of(photo)
     if picture and await retouch(
-        picture, ReplyTarget.of(event_update, photo, callback.from_user.id), voice, submitter
+        picture, ReplyTarget.of(event_update, photo, callback.from_user.id), translate, submitter
     ):
         await put_away(callback, bot, state)
 

@@ -17,7 +17,7 @@ from app.bot.requests.prompts import clean_prompt
 from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.bot.updates.albums import album_of
 from app.core.operations import MERGE_INPUTS_MAX, MERGE_INPUTS_MIN, Operation
 
@@ -26,24 +26,24 @@ Pictures = dict[str, str]
 
 
 async def handle_smart_merge_start(
-    message: Message, bot: Bot, state: FSMContext, voice: Voice, photos: Photos
+    message: Message, bot: Bot, state: FSMContext, translate: Translator, photos: Photos
 ) -> None:
     """``/merge``, alone, under a photo, or in reply to a picture."""
     picture = await photos.of(message, message.reply_to_message)
     pictures = {str(message.message_id): picture} if picture else {}
     await enter(state, Merging.pictures, message.date, pictures=pictures)
-    await _tell(pictures, message, bot, state, voice)
+    await _tell(pictures, message, bot, state, translate)
 
 
 async def handle_smart_merge_button(
-    callback: CallbackQuery, bot: Bot, state: FSMContext, voice: Voice, photos: Photos
+    callback: CallbackQuery, bot: Bot, state: FSMContext, translate: Translator, photos: Photos
 ) -> None:
     """The menu's button under a photo."""
     photo = await pressed_photo(callback, bot)
     shown = await _shown_with(photo, state)
     pictures = await _add({**shown, photo.message_id: _picture_in(photo)}, datetime.now(UTC), state, photos)
     await put_away(callback, bot, state)
-    await _tell(pictures, photo, bot, state, voice)
+    await _tell(pictures, photo, bot, state, translate)
 
 
 async def _shown_with(photo: Message, state: FSMContext) -> dict[int, PictureFile]:
@@ -58,7 +58,7 @@ async def handle_merge_pictures(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     photos: Photos,
 ) -> None:
@@ -70,9 +70,9 @@ async def handle_merge_pictures(
     if not (
         prompt
         and enough
-        and await _merge(prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
+        and await _merge(prompt, ReplyTarget.of(event_update, message), bot, state, translate, submitter)
     ):
-        await _tell(pictures, message, bot, state, voice)
+        await _tell(pictures, message, bot, state, translate)
 
 
 async def handle_album_for_one(message: Message) -> None:
@@ -81,14 +81,19 @@ async def handle_album_for_one(message: Message) -> None:
 
 
 async def handle_merge_instruction(
-    message: Message, bot: Bot, event_update: Update, state: FSMContext, voice: Voice, submitter: RequestSubmitter
+    message: Message,
+    bot: Bot,
+    event_update: Update,
+    state: FSMContext,
+    translate: Translator,
+    submitter: RequestSubmitter,
 ) -> None:
     """The words that end the dialogue."""
     if len(await _pictures(state)) < MERGE_INPUTS_MIN:
         raise RefusedError("merge-too-few")
     prompt = clean_prompt(message.text or "")
-    if not await asked_about_words(message, bot, state, voice, Operation.MERGE):
-        await _merge(prompt, ReplyTarget.of(event_update, message), bot, state, voice, submitter)
+    if not await asked_about_words(message, bot, state, translate, Operation.MERGE):
+        await _merge(prompt, ReplyTarget.of(event_update, message), bot, state, translate, submitter)
 
 
 async def handle_words_for_merge(
@@ -97,13 +102,13 @@ async def handle_words_for_merge(
     bot: Bot,
     event_update: Update,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
 ) -> None:
     """Words of which it was asked are the instruction."""
     await quietly(bot, callback.answer())
     target = ReplyTarget.of(event_update, words, callback.from_user.id)
-    await _merge(clean_prompt(words.text or ""), target, bot, state, voice, submitter)
+    await _merge(clean_prompt(words.text or ""), target, bot, state, translate, submitter)
 
 
 async def _pictures(state: FSMContext) -> Pictures:
@@ -138,25 +143,25 @@ def _picture_in(message: Message) -> PictureFile:
     return picture
 
 
-async def _tell(pictures: Pictures, message: Message, bot: Bot, state: FSMContext, voice: Voice) -> None:
+async def _tell(pictures: Pictures, message: Message, bot: Bot, state: FSMContext, translate: Translator) -> None:
     if not pictures:
-        text = voice("merge-photos", most=MERGE_INPUTS_MAX)
+        text = translate("merge-photos", most=MERGE_INPUTS_MAX)
     elif len(pictures) < MERGE_INPUTS_MIN:
-        text = voice("merge-more")
+        text = translate("merge-more")
     elif len(pictures) < MERGE_INPUTS_MAX:
-        text = voice("merge-instruction", count=len(pictures), most=MERGE_INPUTS_MAX)
+        text = translate("merge-instruction", count=len(pictures), most=MERGE_INPUTS_MAX)
     else:
-        text = voice("merge-full", most=MERGE_INPUTS_MAX)
-    await ask(bot, state, voice, text, message.message_id)
+        text = translate("merge-full", most=MERGE_INPUTS_MAX)
+    await ask(bot, state, translate, text, message.message_id)
 
 
 async def _merge(
-    prompt: str, target: ReplyTarget, bot: Bot, state: FSMContext, voice: Voice, submitter: RequestSubmitter
+    prompt: str, target: ReplyTarget, bot: Bot, state: FSMContext, translate: Translator, submitter: RequestSubmitter
 ) -> bool:
     """Submit what has been collected; the dialogue goes on if it is refused, so that the words can be sent again."""
     pictures = await _pictures(state)
     inputs = tuple(pictures[message_id] for message_id in sorted(pictures, key=int))
-    taken = await submitter.submit(RequestSpec(Operation.MERGE, prompt, inputs), target, voice)
+    taken = await submitter.submit(RequestSpec(Operation.MERGE, prompt, inputs), target, translate)
     if taken:
         await leave(bot, state)
     return taken

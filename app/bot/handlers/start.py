@@ -18,7 +18,7 @@ from app.bot.requests.questions import ask, enter
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.bot.users.commands import Menus
 from app.bot.users.preferences import AUTO, OPTIONS, Choice, Preferences
 from app.bot.users.users import Users
@@ -61,15 +61,15 @@ async def is_greeting(message: Message) -> bool:
     return message.reply_to_message is None and " ".join(letters.split()) in GREETINGS
 
 
-async def handle_start(message: Message, voice: Voice) -> None:
+async def handle_start(message: Message, translate: Translator) -> None:
     """Say hello and what the bot is for."""
-    await message.answer(voice("start"), reply_markup=_keyboard(voice))
+    await message.answer(translate("start"), reply_markup=_keyboard(translate))
 
 
-async def handle_help(message: Message, voice: Voice, settings: BotSettings) -> None:
+async def handle_help(message: Message, translate: Translator, settings: BotSettings) -> None:
     """Say how it works and what the limits are."""
     requests, window = settings.rate_limit_max_requests, settings.rate_limit_window
-    await message.answer(voice("help", requests=requests, window=window))
+    await message.answer(translate("help", requests=requests, window=window))
 
 
 async def handle_opening(
@@ -78,31 +78,33 @@ async def handle_opening(
     event_update: Update,
     bot: Bot,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     submitter: RequestSubmitter,
     preferences: Preferences,
 ) -> None:
     """Draw an example, or ask for the photo that is to be changed."""
     if query.message is None:
-        await handle_stale_button(query, bot, voice)
+        await handle_stale_button(query, bot, translate)
         return
     await quietly(bot, query.answer())
     if callback_data.opening is Opening.PHOTO:
         await enter(state, Editing.picture, datetime.now(UTC))
-        await ask(bot, state, voice, voice("edit-photo"))
+        await ask(bot, state, translate, translate("edit-photo"))
         return
-    spec = RequestSpec(Operation.CREATE, voice(f"start-{callback_data.opening}"), parameters=preferences.parameters())
+    spec = RequestSpec(
+        Operation.CREATE, translate(f"start-{callback_data.opening}"), parameters=preferences.parameters()
+    )
     target = ReplyTarget(
         f"u{event_update.update_id}", query.from_user.id, query.message.chat.id, query.message.message_id
     )
-    await submitter.submit(spec, target, voice)
+    await submitter.submit(spec, target, translate)
 
 
 async def handle_greeting_language(
     query: CallbackQuery,
     callback_data: GreetingLanguageButton,
     bot: Bot,
-    voice: Voice,
+    translate: Translator,
     texts: Texts,
     users: Users,
     menus: Menus,
@@ -110,33 +112,34 @@ async def handle_greeting_language(
     """Speak the language that was chosen, and say hello in it."""
     locale = callback_data.locale
     if query.message is None or locale == AUTO or locale not in OPTIONS[Choice.LANGUAGE]:
-        await handle_stale_button(query, bot, voice)
+        await handle_stale_button(query, bot, translate)
         return
     await users.choose(query.from_user.id, Choice.LANGUAGE, locale)
-    voice = Voice(texts, locale)
-    await quietly(bot, query.answer(voice("settings-saved")))
+    translate = Translator(texts, locale)
+    await quietly(bot, query.answer(translate("settings-saved")))
     await menus.tailor(query.from_user.id)
     method = EditMessageText(
         chat_id=query.message.chat.id,
         message_id=query.message.message_id,
-        text=voice("start"),
-        reply_markup=_keyboard(voice),
+        text=translate("start"),
+        reply_markup=_keyboard(translate),
     )
     await quietly(bot, method)
 
 
-def _keyboard(voice: Voice) -> InlineKeyboardMarkup:
+def _keyboard(translate: Translator) -> InlineKeyboardMarkup:
     """A row for each opening, and one of the other languages."""
     rows = [
-        [InlineKeyboardButton(text=voice(f"start-{each}"), callback_data=StartButton(opening=each).pack())]
+        [InlineKeyboardButton(text=translate(f"start-{each}"), callback_data=StartButton(opening=each).pack())]
         for each in Opening
     ]
     languages = [
         InlineKeyboardButton(
-            text=voice("settings-language", option=locale), callback_data=GreetingLanguageButton(locale=locale).pack()
+            text=translate("settings-language", option=locale),
+            callback_data=GreetingLanguageButton(locale=locale).pack(),
         )
         for locale in OPTIONS[Choice.LANGUAGE]
-        if locale not in (AUTO, voice.locale)
+        if locale not in (AUTO, translate.locale)
     ]
     return InlineKeyboardMarkup(inline_keyboard=[*rows, languages])
 

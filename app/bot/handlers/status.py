@@ -11,51 +11,53 @@ from aiogram.types import InlineKeyboardMarkup, Message
 from app.bot.delivery.eta import EtaEstimator, QueueState, RequestStatus, describe
 from app.bot.delivery.excerpts import excerpt
 from app.bot.delivery.keyboards import requests_keyboard
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core.requests import RequestRecord, RequestStore
 
 LISTED: Final = 20
 """Requests that a list shows."""
 
 
-async def handle_status(message: Message, voice: Voice, requests: RequestStore, estimator: EtaEstimator) -> None:
+async def handle_status(
+    message: Message, translate: Translator, requests: RequestStore, estimator: EtaEstimator
+) -> None:
     """List the person's requests that have not ended."""
-    text, keyboard = await list_requests(message.chat.id, voice, requests, estimator)
+    text, keyboard = await list_requests(message.chat.id, translate, requests, estimator)
     await message.answer(text, reply_markup=keyboard)
 
 
 async def list_requests(
-    user_id: int, voice: Voice, requests: RequestStore, estimator: EtaEstimator, title: str = "status-list"
+    user_id: int, translate: Translator, requests: RequestStore, estimator: EtaEstimator, title: str = "status-list"
 ) -> tuple[str, InlineKeyboardMarkup | None]:
     """Return the list of a person's open requests below a title, and its buttons; or the news that there are none."""
     records = await requests.open_of(user_id)
     if not records:
-        return voice("status-none"), None
+        return translate("status-none"), None
     listed = records[:LISTED]
-    lines = [voice(title), *_lines(listed, await estimator.look(), voice)]
+    lines = [translate(title), *_lines(listed, await estimator.look(), translate)]
     if len(records) > len(listed):
-        lines.append(voice("status-more", count=len(records) - len(listed)))
-    return "\n".join(lines), requests_keyboard([record.request.id for record in listed], voice)
+        lines.append(translate("status-more", count=len(records) - len(listed)))
+    return "\n".join(lines), requests_keyboard([record.request.id for record in listed], translate)
 
 
-def _lines(records: Sequence[RequestRecord], queue_state: QueueState, voice: Voice) -> list[str]:
+def _lines(records: Sequence[RequestRecord], queue_state: QueueState, translate: Translator) -> list[str]:
     now = time.time()
     return [
-        voice(
+        translate(
             "status-line",
             number=number,
-            what=_what(record, voice),
-            status=describe(RequestStatus.of(record), queue_state, voice, now),
+            what=_what(record, translate),
+            status=describe(RequestStatus.of(record), queue_state, translate, now),
         )
         for number, record in enumerate(records, start=1)
     ]
 
 
-def _what(record: RequestRecord, voice: Voice) -> str:
-    operation = voice(f"operation-{record.request.operation}")
+def _what(record: RequestRecord, translate: Translator) -> str:
+    operation = translate(f"operation-{record.request.operation}")
     if not record.request.prompt:
         return operation
-    return voice("status-what", operation=operation, prompt=excerpt(record.request.prompt))
+    return translate("status-what", operation=operation, prompt=excerpt(record.request.prompt))
 
 
 def make_router() -> Router:

@@ -9,7 +9,7 @@ from aiogram.types import TelegramObject, Update, User
 
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.bot.users.users import Acquaintance, Users
 
 
@@ -31,10 +31,10 @@ class BansMiddleware(BaseMiddleware):
         if not acquaintance.banned or user is None or not isinstance(event, Update):
             return await handler(event, data)
         bot: Bot = data["bot"]
-        voice: Voice = data["voice"]
+        translate: Translator = data["translate"]
         settings: BotSettings = data["settings"]
         contact = settings.contact
-        text = voice("refused-banned-contact", contact=contact) if contact else voice("refused-banned")
+        text = translate("refused-banned-contact", contact=contact) if contact else translate("refused-banned")
         if event.callback_query:
             await quietly(bot, AnswerCallbackQuery(callback_query_id=event.callback_query.id, text=text))
         elif event.message and await self._users.is_to_be_told_of_ban(user.id):

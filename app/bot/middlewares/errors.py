@@ -11,7 +11,7 @@ from aiogram.types import Chat, TelegramObject
 from redis.exceptions import RedisError
 
 from app.bot.telegram import is_gone, is_ignorable, quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class ErrorsMiddleware(BaseMiddleware):
             logger.exception("an update could not be handled")
         bot: Bot = data["bot"]
         chat: Chat | None = data.get("event_chat")
-        voice: Voice = data["voice"]
+        translate: Translator = data["translate"]
         if chat is not None:
-            await quietly(bot, SendMessage(chat_id=chat.id, text=voice("trouble")))
+            await quietly(bot, SendMessage(chat_id=chat.id, text=translate("trouble")))
         return None

@@ -8,7 +8,7 @@ from aiogram.types import Chat, TelegramObject
 from redis.exceptions import OutOfMemoryError
 
 from app.bot.refusals import RefusedError
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 
 
 class RefusalsMiddleware(BaseMiddleware):
@@ -21,13 +21,13 @@ class RefusalsMiddleware(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         """Handle the event."""
-        voice: Voice = data["voice"]
+        translate: Translator = data["translate"]
         try:
             return await handler(event, data)
         except RefusedError as refusal:
-            text = voice(refusal.key, **refusal.variables)
+            text = translate(refusal.key, **refusal.variables)
         except OutOfMemoryError:
-            text = voice("refused-full")
+            text = translate("refused-full")
         bot: Bot = data["bot"]
         chat: Chat | None = data.get("event_chat")
         if chat is not None:

@@ -8,7 +8,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from app.bot.settings import BotSettings
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core import redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS, MICRO, cost
 from app.core.operations import Operation
@@ -49,9 +49,9 @@ def seconds_to_next_day(now: float) -> float:
     return _DAY - now % _DAY
 
 
-def hours_and_minutes(seconds: float, voice: Voice) -> str:
+def hours_and_minutes(seconds: float, translate: Translator) -> str:
     """Say a time, rounded up to minutes."""
     hours, minutes = divmod(math.ceil(seconds / 60), 60)
     if not hours:
-        return voice("status-minutes", minutes=minutes)
-    return voice("left-hours-minutes", hours=hours, minutes=minutes)
+        return translate("status-minutes", minutes=minutes)
+    return translate("left-hours-minutes", hours=hours, minutes=minutes)

@@ -18,7 +18,7 @@ from app.bot.requests.dialogues import Showing
 from app.bot.requests.photos import picture_in
 from app.bot.requests.questions import is_asked, leave
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 
 
 class Deed(StrEnum):
@@ -41,11 +41,11 @@ class PhotoButton(CallbackData, prefix="p"):
 _ROWS: Final = ((Deed.EDIT, Deed.UPSCALE), (Deed.RETOUCH,), (Deed.MERGE,), (Deed.NEW,))
 
 
-def photo_keyboard(voice: Voice) -> InlineKeyboardMarkup:
+def photo_keyboard(translate: Translator) -> InlineKeyboardMarkup:
     """Return the menu's buttons."""
     rows = [
         [
-            InlineKeyboardButton(text=voice(f"photo-button-{deed}"), callback_data=PhotoButton(deed=deed).pack())
+            InlineKeyboardButton(text=translate(f"photo-button-{deed}"), callback_data=PhotoButton(deed=deed).pack())
             for deed in row
         ]
         for row in _ROWS

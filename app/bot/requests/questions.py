@@ -15,7 +15,7 @@ from aiogram.methods import DeleteMessage, SendMessage
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, ReplyParameters
 
 from app.bot.telegram import quietly
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.core.operations import Operation
 
 ASK_AFTER: Final = 60
@@ -50,17 +50,22 @@ async def asks_about_words(callback: CallbackQuery, state: FSMContext) -> dict[s
 
 
 async def asked_about_words(
-    message: Message, bot: Bot, state: FSMContext, voice: Voice, operation: Operation
+    message: Message, bot: Bot, state: FSMContext, translate: Translator, operation: Operation
 ) -> bool:
     """Ask what words are meant for if the dialogue began, or last got on, long before them; return whether it did."""
     if message.date.timestamp() - (await state.get_data()).get("began", 0) <= ASK_AFTER:
         return False
-    meant = {Meant.DIALOGUE: voice(f"words-{operation}"), Meant.NEW: voice("words-new")}
+    meant = {Meant.DIALOGUE: translate(f"words-{operation}"), Meant.NEW: translate("words-new")}
     row = [
         InlineKeyboardButton(text=text, callback_data=WordsButton(meant=each).pack()) for each, text in meant.items()
     ]
     await ask(
-        bot, state, voice, voice("words-question"), message.message_id, InlineKeyboardMarkup(inline_keyboard=[row])
+        bot,
+        state,
+        translate,
+        translate("words-question"),
+        message.message_id,
+        InlineKeyboardMarkup(inline_keyboard=[row]),
     )
     return True
 
@@ -75,14 +80,14 @@ async def enter(state: FSMContext, mode: State, at: datetime, **data: Any) -> No
 async def ask(
     bot: Bot,
     state: FSMContext,
-    voice: Voice,
+    translate: Translator,
     text: str,
     about: int | None = None,
     keyboard: InlineKeyboardMarkup | None = None,
 ) -> None:
     """Ask in reply to a message, with a button to leave unless there is a keyboard; the last question goes."""
     await _take_back(bot, state)
-    leave = InlineKeyboardButton(text=voice("cancel-button"), callback_data=LeaveButton().pack())
+    leave = InlineKeyboardButton(text=translate("cancel-button"), callback_data=LeaveButton().pack())
     reply = ReplyParameters(message_id=about, allow_sending_without_reply=True) if about is not None else None
     asked = await bot(
         SendMessage(

@@ -22,7 +22,7 @@ from app.bot.delivery.conversations import Conversations
 from app.bot.requests.allowance import Allowances, hours_and_minutes, seconds_to_next_day
 from app.bot.requests.room import Room
 from app.bot.settings import BotSettings
-from app.bot.texts import Voice
+from app.bot.texts import Translator
 from app.bot.users.alerts import Alert, Alerts
 from app.bot.users.users import Users
 from app.core import counters, queues, redis_keys
@@ -69,7 +69,7 @@ class ReplyTarget:
 class StatusBoard(Protocol):
     """Shows people where their requests stand."""
 
-    async def begin(self, request: ImageRequest, voice: Voice) -> None:
+    async def begin(self, request: ImageRequest, translate: Translator) -> None:
         """Show a request that has just been taken, unless it is shown already."""
 
 
@@ -94,25 +94,25 @@ class RequestSubmitter:
     media: MediaStore
     epoch: Epoch = NO_EPOCH
 
-    async def submit(self, spec: RequestSpec, target: ReplyTarget, voice: Voice) -> bool:
+    async def submit(self, spec: RequestSpec, target: ReplyTarget, translate: Translator) -> bool:
         """Take an spec, or say why not; return whether it was taken."""
         if await self.requests.load(target.request_id) is None:
             if await self._is_gone(spec.inputs):
-                await self.bot.send_message(target.chat_id, voice("picture-gone"))
+                await self.bot.send_message(target.chat_id, translate("picture-gone"))
                 return False
-            if not await self._may_begin(target, voice):
+            if not await self._may_begin(target, translate):
                 return False
         vip = await Users(self.redis).is_vip(target.user_id)
-        request = self._request(spec, target, voice, queues.QUEUE_HIGH if vip else queues.QUEUE)
+        request = self._request(spec, target, translate, queues.QUEUE_HIGH if vip else queues.QUEUE)
         verdict = await self._take(request, target, vip=vip)
         if verdict.is_refusal:
-            await self._refuse(verdict, target, voice, vip=vip)
+            await self._refuse(verdict, target, translate, vip=vip)
             return False
         if verdict is not Verdict.DONE:
-            await self.status_board.begin(request, voice)
+            await self.status_board.begin(request, translate)
         return True
 
-    async def submit_batch(self, specs: Sequence[RequestSpec], target: ReplyTarget, voice: Voice) -> int:
+    async def submit_batch(self, specs: Sequence[RequestSpec], target: ReplyTarget, translate: Translator) -> int:
         """Take many requests at low priority, counted by their number in the rate limit; return how many were taken.
 
         Says why none was, or not all. Their requests' ids are the target's with ``-1``, ``-2`` ...
@@ -120,25 +120,25 @@ class RequestSubmitter:
         batches = Batches(self.redis)
         if not await batches.is_known(target.request_id):
             if await self.redis.zcard(redis_keys.open_batch(target.user_id)):
-                await self.bot.send_message(target.chat_id, voice("batch-open"))
+                await self.bot.send_message(target.chat_id, translate("batch-open"))
                 return 0
-            if not await self._may_begin(target, voice, len(specs)):
+            if not await self._may_begin(target, translate, len(specs)):
                 return 0
-        await batches.begin(target.request_id, len(specs), target.chat_id, voice.locale)
+        await batches.begin(target.request_id, len(specs), target.chat_id, translate.locale)
         taken = 0
         for number, spec in enumerate(specs, 1):
             single = ReplyTarget(f"{target.request_id}-{number}", target.user_id, target.chat_id, target.message_id)
-            request = self._request(spec, single, voice, queues.QUEUE_LOW, batch=target.request_id)
+            request = self._request(spec, single, translate, queues.QUEUE_LOW, batch=target.request_id)
             verdict = await self._take(request, single, vip=False)
             if verdict.is_refusal:  # it would be the same for all that follow
                 await batches.shrink(target.request_id, taken)
-                await self._refuse(verdict, target, voice, vip=False)
+                await self._refuse(verdict, target, translate, vip=False)
                 break
             taken += 1
         return taken
 
     def _request(
-        self, spec: RequestSpec, target: ReplyTarget, voice: Voice, queue: str, batch: str = ""
+        self, spec: RequestSpec, target: ReplyTarget, translate: Translator, queue: str, batch: str = ""
     ) -> ImageRequest:
         endpoint = self.settings.models.get(spec.operation, DEFAULT_ENDPOINTS[spec.operation])
         wish = (spec.operation, endpoint, spec.prompt, spec.inputs, spec.parameters)
@@ -146,7 +146,7 @@ class RequestSubmitter:
             id=target.request_id,
             user_id=target.user_id,
             chat_id=target.chat_id,
-            locale=voice.locale,
+            locale=translate.locale,
             operation=spec.operation,
             prompt=spec.prompt,
             inputs=spec.inputs,
@@ -206,30 +206,30 @@ class RequestSubmitter:
             logger.warning("the media store can't be asked: %s: %s", type(error).__name__, error)
             return False
 
-    async def _may_begin(self, target: ReplyTarget, voice: Voice, requests: int = 1) -> bool:
+    async def _may_begin(self, target: ReplyTarget, translate: Translator, requests: int = 1) -> bool:
         """Whether there is room for new requests, and the person may send so many now; says so, if not."""
         if await self.room.is_lacking():
-            await self.bot.send_message(target.chat_id, voice("refused-no-room"))
+            await self.bot.send_message(target.chat_id, translate("refused-no-room"))
             return False
         wait = await self.limiter.hit(target.user_id, requests)
         if wait:
-            await self.bot.send_message(target.chat_id, voice("rate-limited", seconds=math.ceil(wait)))
+            await self.bot.send_message(target.chat_id, translate("rate-limited", seconds=math.ceil(wait)))
         return not wait
 
-    async def _refuse(self, verdict: Verdict, target: ReplyTarget, voice: Voice, *, vip: bool) -> None:
+    async def _refuse(self, verdict: Verdict, target: ReplyTarget, translate: Translator, *, vip: bool) -> None:
         logger.info("request %s: refused: %s", target.request_id, verdict)
         limit = self.settings.open_requests_max_vip if vip else self.settings.open_requests_max
-        left = hours_and_minutes(seconds_to_next_day(time.time()), voice)
+        left = hours_and_minutes(seconds_to_next_day(time.time()), translate)
         allowance = await Allowances(self.redis, self.settings).of(target.user_id)
         if verdict is Verdict.OPEN:
-            text = voice("refused-open", count=limit)
+            text = translate("refused-open", count=limit)
         elif verdict is Verdict.SPEND:
-            text = voice("refused-spend", left=left)
+            text = translate("refused-spend", left=left)
         elif verdict is Verdict.USER_SPEND and allowance:
             key = "refused-user-spend" if allowance.used >= allowance.limit else "refused-user-spend-most"
-            text = voice(key, used=allowance.used, limit=allowance.limit, left=left)
+            text = translate(key, used=allowance.used, limit=allowance.limit, left=left)
         else:
-            text = voice(f"refused-{verdict}")
+            text = translate(f"refused-{verdict}")
         await self.bot.send_message(target.chat_id, text)
         if verdict is Verdict.SPEND:
             await self.alerts.tell(Alert.SPEND_CAP)

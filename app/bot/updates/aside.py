@@ -53,7 +53,7 @@ class TellOfAside:
         if chat_id is not None:
             known = await self._users.recall(chat_id)
             if not known.banned:
-                await self._say(chat_id, self._texts.say(known.locale, f"aside-{why}"))
+                await self._say(chat_id, self._texts.translate(known.locale, f"aside-{why}"))
         await self._alerts.tell(Alert.UPDATE_ASIDE)
 
     async def _say(self, chat_id: int, text: str) -> None:

@@ -11,7 +11,7 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from aiogram.methods import SendMessage
 from redis.asyncio import Redis
 
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.bot.users.users import Users
 from app.core import redis_keys
 from app.core.redis_clients import write
@@ -63,9 +63,9 @@ class Alerts:
             await self._redis.expire(key, _TOLD)
 
     async def _tell_one(self, admin: int, alert: Alert, variables: Mapping[str, str | int]) -> bool:
-        voice = Voice(self._texts, (await self._users.recall(admin)).locale)
+        translate = Translator(self._texts, (await self._users.recall(admin)).locale)
         try:
-            await self._bot(SendMessage(chat_id=admin, text=voice(f"alert-{alert}", **variables)))
+            await self._bot(SendMessage(chat_id=admin, text=translate(f"alert-{alert}", **variables)))
         except (TelegramAPIError, ClientDecodeError) as error:
             logger.warning("admin %d could not be told of %s: %s", admin, alert, error)
             return False

@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from app.bot.tasks import end
 from app.bot.telegram import is_gone, quietly
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.bot.users.users import Users
 from app.core import redis_keys
 from app.core.backoff import Backoff
@@ -210,9 +210,11 @@ class Broadcaster:
 
     async def _show(self, broadcast: Broadcast, key: str, *, stop: bool) -> None:
         """Tell the admin how far it is. That it can't be told does not stop it."""
-        voice = Voice(self._texts, (await self._users.recall(broadcast.chat_id)).locale)
-        text = voice(key, total=broadcast.total, sent=broadcast.sent, gone=broadcast.gone, failed=broadcast.failed)
-        keyboard = keyboard_of(voice, broadcast.message_id, Action.STOP) if stop else None
+        translate = Translator(self._texts, (await self._users.recall(broadcast.chat_id)).locale)
+        text = translate(
+            key, total=broadcast.total, sent=broadcast.sent, gone=broadcast.gone, failed=broadcast.failed
+        )
+        keyboard = keyboard_of(translate, broadcast.message_id, Action.STOP) if stop else None
         method = EditMessageText(
             chat_id=broadcast.chat_id, message_id=broadcast.progress_id, text=text, reply_markup=keyboard
         )
@@ -237,11 +239,11 @@ class Broadcaster:
                 await self._broadcasts.claim(self._sender)
 
 
-def keyboard_of(voice: Voice, message_id: int, *actions: Action) -> InlineKeyboardMarkup:
+def keyboard_of(translate: Translator, message_id: int, *actions: Action) -> InlineKeyboardMarkup:
     """Return a row of buttons about the broadcast of a message."""
     buttons = [
         InlineKeyboardButton(
-            text=voice(f"broadcast-button-{action}"),
+            text=translate(f"broadcast-button-{action}"),
             callback_data=BroadcastButton(action=action, message_id=message_id).pack(),
         )
         for action in actions

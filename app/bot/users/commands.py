@@ -61,7 +61,9 @@ class Menus:
                 await self._bot(SetMyCommands(commands=menu, scope=scope, language_code=_code(locale)))
 
     def _menu(self, locale: str, names: Iterable[str]) -> list[BotCommand]:
-        return [BotCommand(command=name, description=self._texts.say(locale, f"command-{name}")) for name in names]
+        return [
+            BotCommand(command=name, description=self._texts.translate(locale, f"command-{name}")) for name in names
+        ]
 
 
 def _code(locale: str) -> str | None:

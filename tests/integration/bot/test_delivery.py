@@ -24,7 +24,7 @@ from redis.asyncio import Redis
 from app.bot.delivery.delivery import ATTEMPTS
 from app.bot.delivery.keyboards import album_keyboard, failure_keyboard, result_keyboard
 from app.bot.tasks import end
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core import redis_keys
 from app.core.errors import FailureReason
 from app.core.events import EventType
@@ -62,7 +62,7 @@ async def test_a_picture_is_a_short_text_in_reply_to_its_prompt_that_becomes_it(
     assert text.text == "Here it is"
     assert text.reply_parameters.message_id == 3
     assert desk.shown() == [(70, picture())]
-    assert photo.reply_markup == result_keyboard(await desk.record("u1"), 0, Voice(Texts(), "en"))
+    assert photo.reply_markup == result_keyboard(await desk.record("u1"), 0, Translator(Texts(), "en"))
     assert desk.board.told == [("removed", "u1")]
 
 
@@ -104,7 +104,7 @@ async def test_several_pictures_are_an_album_with_one_message_of_buttons(desk: D
     assert [edit.reply_markup for edit in edits] == [None, None]
     assert buttons.text == "Which one shall I go on with?"
     assert buttons.reply_parameters.message_id == 70
-    assert buttons.reply_markup == album_keyboard(await desk.record("u1"), None, Voice(Texts(), "en"))
+    assert buttons.reply_markup == album_keyboard(await desk.record("u1"), None, Translator(Texts(), "en"))
 
 
 async def test_which_picture_a_message_of_an_album_shows_is_known(desk: Desk) -> None:
@@ -140,8 +140,10 @@ async def test_pictures_that_are_no_album_come_one_by_one(desk: Desk) -> None:
     desk.refuses(SendMediaGroup, "Bad Request: MEDIA_GROUP_INVALID")
     assert await desk.delivery.handle(DONE)
     assert desk.kinds() == (SendMediaGroup, *HERE, *HERE)
-    record, voice = await desk.record("u1"), Voice(Texts(), "en")
-    assert [photo.reply_markup for photo in desk.sent()[2::2]] == [result_keyboard(record, n, voice) for n in (0, 1)]
+    record, translate = await desk.record("u1"), Translator(Texts(), "en")
+    assert [photo.reply_markup for photo in desk.sent()[2::2]] == [
+        result_keyboard(record, n, translate) for n in (0, 1)
+    ]
 
 
 async def test_a_picture_that_fits_no_photo_leaves_its_album(desk: Desk) -> None:
@@ -364,7 +366,7 @@ async def test_a_failure_is_told_with_its_reason(desk: Desk) -> None:
     assert await desk.delivery.handle(FAILED)
     [said] = desk.sent()
     assert "not allowed to draw" in said.text
-    assert said.reply_markup == failure_keyboard(await desk.record("u1"), Voice(Texts(), "en"))
+    assert said.reply_markup == failure_keyboard(await desk.record("u1"), Translator(Texts(), "en"))
 
 
 async def test_what_was_told_need_not_be_kept_for_a_week(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from app.bot.delivery.pacing import Pacing
 from app.bot.delivery.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
 from app.bot.keyed_executor import KeyedExecutor, Work
 from app.bot.telegram import EditStatus
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core import redis_keys
 from app.core.admission import Admission
 from app.core.endpoints import DEFAULT_ENDPOINTS
@@ -27,7 +27,7 @@ from app.core.queues import QUEUE
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestStore
 from tests.support.redis_server import RedisServer
 
-EN = Voice(Texts(), "en")
+EN = Translator(Texts(), "en")
 PLENTY = 100_000.0
 """Messages a second: no limit."""
 
@@ -58,12 +58,12 @@ class Hall:
             StatusBoard(self.bot, redis, self.estimator, Texts(), pacing, self.executor) for _ in range(2)
         )
 
-    async def begin(self, request_id: str, chat_id: int = 7, voice: Voice = EN, **more: Any) -> ImageRequest:
+    async def begin(self, request_id: str, chat_id: int = 7, translate: Translator = EN, **more: Any) -> ImageRequest:
         """Take a request on, queue it and show it."""
-        request = ImageRequest(request_id, chat_id, chat_id, voice.locale, Operation.CREATE, "a fox", **more)
+        request = ImageRequest(request_id, chat_id, chat_id, translate.locale, Operation.CREATE, "a fox", **more)
         await Admission(self.redis).admit(request)
         await self.redis.rpush(Queue.redis_queue_namespace_prefix + QUEUE, request_id)
-        await self.board.begin(request, voice)
+        await self.board.begin(request, translate)
         return request
 
     async def is_taken(self, request_id: str) -> None:
@@ -140,7 +140,7 @@ async def test_the_time_to_go_comes_from_what_pictures_took(hall: Hall) -> None:
 
 async def test_it_is_queued_then_drawn_then_gone(hall: Hall) -> None:
     await hall.begin("u1")
-    await hall.begin("u2", chat_id=8, voice=Voice(Texts(), "ru"))
+    await hall.begin("u2", chat_id=8, translate=Translator(Texts(), "ru"))
     await hall.later()
     await hall.is_taken("u1")
     assert sorted(await hall.look()) == ["On it! You're next.", "Принято! Номер 1 в очереди."]

@@ -19,7 +19,7 @@ from app.bot.requests.needed_pictures import NeededPictures
 from app.bot.requests.room import Room
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
 from app.bot.settings import BotSettings
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.bot.users.alerts import Alert
 from app.core import queues, redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
@@ -33,13 +33,17 @@ from tests.integration.bot.desk import Board, Told
 from tests.integration.bot.harness import TOKEN
 from tests.support.redis_server import RedisServer
 
-SPEC, TARGET, VOICE = RequestSpec(Operation.CREATE, "a fox"), ReplyTarget("u1", 7, 7, 3), Voice(Texts(), "en")
+SPEC, TARGET, TRANSLATE = (
+    RequestSpec(Operation.CREATE, "a fox"),
+    ReplyTarget("u1", 7, 7, 3),
+    Translator(Texts(), "en"),
+)
 
 
 class Shown(Board):
     """Shows nothing, and remembers what it was to show."""
 
-    async def begin(self, request: Any, voice: Voice) -> None:
+    async def begin(self, request: Any, translate: Translator) -> None:
         self.told.append(("begun", request.id))
 
 
@@ -69,8 +73,8 @@ def waiting(queue_server: RedisServer) -> list[str]:
 async def test_an_order_is_queued_once_however_often_its_update_is_handled(
     submitter: RequestSubmitter, queue_server: RedisServer
 ) -> None:
-    assert await submitter.submit(SPEC, TARGET, VOICE)
-    assert await submitter.submit(SPEC, TARGET, VOICE)
+    assert await submitter.submit(SPEC, TARGET, TRANSLATE)
+    assert await submitter.submit(SPEC, TARGET, TRANSLATE)
     assert waiting(queue_server) == ["u1"]
 
 
@@ -79,22 +83,22 @@ async def test_a_redis_that_fills_up_between_record_and_queue_leaves_no_request_
 ) -> None:
     full = OutOfMemoryError("command not allowed when used memory > 'maxmemory'")
     with patch.object(queues, "enqueue", side_effect=full), pytest.raises(RedisError) as raised:
-        await submitter.submit(SPEC, TARGET, VOICE)
+        await submitter.submit(SPEC, TARGET, TRANSLATE)
     assert not isinstance(raised.value, OutOfMemoryError)  # that would be told, and the update be done with
     assert waiting(queue_server) == []
-    assert await submitter.submit(SPEC, TARGET, VOICE)  # the update is handled again
+    assert await submitter.submit(SPEC, TARGET, TRANSLATE)  # the update is handled again
     assert waiting(queue_server) == ["u1"]
 
 
 async def test_a_full_redis_takes_nothing_from_a_request_that_was_taken_before(
     submitter: RequestSubmitter, queue_server: RedisServer
 ) -> None:
-    assert await submitter.submit(SPEC, TARGET, VOICE)
+    assert await submitter.submit(SPEC, TARGET, TRANSLATE)
     await submitter.conversations.end("u1")
     queue_server.client.config_set("maxmemory", "1mb")
     try:
         with pytest.raises(RedisError, match="Redis is full"):
-            await submitter.submit(SPEC, TARGET, VOICE)
+            await submitter.submit(SPEC, TARGET, TRANSLATE)
     finally:
         queue_server.client.config_set("maxmemory", "0")
     assert waiting(queue_server) == ["u1"]
@@ -104,31 +108,31 @@ async def test_a_full_redis_takes_nothing_from_a_request_that_was_taken_before(
 async def test_nothing_new_is_begun_while_memory_is_nearly_full_and_what_was_taken_goes_on(
     submitter: RequestSubmitter, queue_server: RedisServer
 ) -> None:
-    assert await submitter.submit(SPEC, TARGET, VOICE)
+    assert await submitter.submit(SPEC, TARGET, TRANSLATE)
     used = int(queue_server.client.info("memory")["used_memory"])
     queue_server.client.config_set("maxmemory", str(int(used / 0.9)))
     try:
         before = queue_server.client.dbsize()
-        assert not await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), VOICE)
-        assert await submitter.submit_batch([SPEC, SPEC], ReplyTarget("u3", 9, 9, 5), VOICE) == 0
-        assert await submitter.submit(SPEC, TARGET, VOICE)  # its update is handled again
+        assert not await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), TRANSLATE)
+        assert await submitter.submit_batch([SPEC, SPEC], ReplyTarget("u3", 9, 9, 5), TRANSLATE) == 0
+        assert await submitter.submit(SPEC, TARGET, TRANSLATE)  # its update is handled again
         assert queue_server.client.dbsize() == before
     finally:
         queue_server.client.config_set("maxmemory", "0")
     bot, alerts = cast(MockBot, submitter.bot), cast(Told, submitter.alerts)
     said = [method.text for method in bot.requests.all if isinstance(method, SendMessage)]
-    assert said == [VOICE("refused-no-room")] * 2
+    assert said == [TRANSLATE("refused-no-room")] * 2
     assert set(alerts.told) == {Alert.NO_ROOM}
-    assert await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), VOICE)
+    assert await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), TRANSLATE)
 
 
 async def test_a_list_takes_as_many_turns_as_it_is_long(submitter: RequestSubmitter) -> None:
     assert (
-        await submitter.submit_batch([RequestSpec(Operation.CREATE, f"fox {n}") for n in range(8)], TARGET, VOICE)
+        await submitter.submit_batch([RequestSpec(Operation.CREATE, f"fox {n}") for n in range(8)], TARGET, TRANSLATE)
         == 8
     )
     results = [
-        await submitter.submit(RequestSpec(Operation.CREATE, f"owl {n}"), ReplyTarget(f"u{n}", 7, 7, n), VOICE)
+        await submitter.submit(RequestSpec(Operation.CREATE, f"owl {n}"), ReplyTarget(f"u{n}", 7, 7, n), TRANSLATE)
         for n in (2, 3, 4)
     ]
     assert results == [True, True, False]
@@ -141,11 +145,13 @@ async def test_a_list_takes_as_many_turns_as_it_is_long(submitter: RequestSubmit
 async def test_who_wants_something_of_a_picture_that_is_gone_is_asked_for_it_again(
     submitter: RequestSubmitter, queue_server: RedisServer, language: str
 ) -> None:
-    voice = Voice(Texts(), language)
-    assert not await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=("inputs/aa/gone.jpg",)), TARGET, voice)
+    translate = Translator(Texts(), language)
+    assert not await submitter.submit(
+        RequestSpec(Operation.UPSCALE, inputs=("inputs/aa/gone.jpg",)), TARGET, translate
+    )
     [said] = cast(MockBot, submitter.bot).requests.all
     assert isinstance(said, SendMessage)
-    assert said.text == voice("picture-gone")
+    assert said.text == translate("picture-gone")
     assert waiting(queue_server) == []
 
 
@@ -153,13 +159,13 @@ async def test_what_is_wanted_counts_as_new(submitter: RequestSubmitter, tmp_pat
     key = "inputs/aa/kept.jpg"
     await submitter.media.put(key, b"picture")
     os.utime(tmp_path / key, (0, 0))
-    assert await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=(key,)), TARGET, VOICE)
+    assert await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=(key,)), TARGET, TRANSLATE)
     assert (tmp_path / key).stat().st_mtime > 0
 
 
 async def test_a_media_store_that_can_t_be_asked_refuses_nothing(submitter: RequestSubmitter, tmp_path: Path) -> None:
     (tmp_path / "inputs").write_text("in the way")
-    assert await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=("inputs/aa/kept.jpg",)), TARGET, VOICE)
+    assert await submitter.submit(RequestSpec(Operation.UPSCALE, inputs=("inputs/aa/kept.jpg",)), TARGET, TRANSLATE)
 
 
 async def test_what_unanswered_requests_need_is_named_among_the_pictures(
@@ -172,8 +178,8 @@ async def test_what_unanswered_requests_need_is_named_among_the_pictures(
     await submitter.media.put("inputs/aa/one.jpg", b"picture")
     for number, operation in ((1, Operation.UPSCALE), (2, Operation.RETOUCH)):
         order = RequestSpec(operation, inputs=("inputs/aa/one.jpg",))
-        assert await submitter.submit(order, ReplyTarget(f"u{number}", 7, 7, number), VOICE)
-    assert await submitter.submit(SPEC, ReplyTarget("u3", 7, 7, 3), VOICE)
+        assert await submitter.submit(order, ReplyTarget(f"u{number}", 7, 7, number), TRANSLATE)
+    assert await submitter.submit(SPEC, ReplyTarget("u3", 7, 7, 3), TRANSLATE)
     queue_server.client.hset(redis_keys.request("u3"), "media", '["results/2026/01/02/u3-0.png"]')
     await needed.write()
     assert (tmp_path / NEEDED).read_text().split() == ["inputs/aa/one.jpg", "results/2026/01/02/u3-0.png"]
@@ -207,7 +213,7 @@ async def test_a_known_result_serves_as_long_as_its_pictures_are_kept(
         await submitter.media.put(key, b"picture")
         os.utime(tmp_path / key, (0, 0))
     await submitter.cache.put(FOX, Result(pictures, ("photo-1", "photo-2")))
-    assert await submitter.submit(SPEC, TARGET, VOICE)
+    assert await submitter.submit(SPEC, TARGET, TRANSLATE)
     record = await submitter.requests.load("u1")
     assert record
     assert record.state is (RequestState.DONE if kept else RequestState.QUEUED)
@@ -219,7 +225,7 @@ async def test_a_known_result_serves_as_long_as_its_pictures_are_kept(
 async def test_a_result_just_made_serves_as_long_as_its_pictures_are_kept(
     submitter: RequestSubmitter, queue_server: RedisServer, kept: bool
 ) -> None:
-    assert await submitter.submit(SPEC, TARGET, VOICE)
+    assert await submitter.submit(SPEC, TARGET, TRANSLATE)
     picture = "results/2026/01/02/u1-0.png"
     if kept:
         await submitter.media.put(picture, b"picture")
@@ -229,8 +235,8 @@ async def test_a_result_just_made_serves_as_long_as_its_pictures_are_kept(
     await submitter.requests.submitted("u1", FalRequest("f", "s", "r", "c", "e", 1.0))
     await submitter.requests.stored("u1", lease, (picture,))
     await submitter.requests.done("u1", lease)
-    assert await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), VOICE)
-    assert await submitter.submit(SPEC, ReplyTarget("u3", 9, 9, 5), VOICE)
+    assert await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), TRANSLATE)
+    assert await submitter.submit(SPEC, ReplyTarget("u3", 9, 9, 5), TRANSLATE)
     second, third = [await submitter.requests.load(request_id) for request_id in ("u2", "u3")]
     assert second
     assert third
@@ -243,5 +249,5 @@ async def test_a_known_result_serves_while_the_media_store_can_t_be_asked(
 ) -> None:
     (tmp_path / "results").write_text("in the way")
     await submitter.cache.put(FOX, Result(("results/2026/01/02/u0-0.png",), ("photo-1",)))
-    assert await submitter.submit(SPEC, TARGET, VOICE)
+    assert await submitter.submit(SPEC, TARGET, TRANSLATE)
     assert waiting(queue_server) == []

@@ -18,7 +18,7 @@ from app.bot.requests.photo_menu import Deed, PhotoButton
 from app.bot.requests.photos import Photos, PictureFile, picture_in
 from app.bot.requests.submission import ReplyTarget, RequestSpec
 from app.bot.settings import BotSettings
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.bot.updates.albums import ALBUM_FIELD, Albums
 from app.core.operations import Operation
 from app.core.requests import RequestRecord
@@ -36,7 +36,7 @@ class RequestSubmitter:
     takes: bool = True
     specs: list[tuple[RequestSpec, ReplyTarget]] = field(default_factory=list)
 
-    async def submit(self, spec: RequestSpec, target: ReplyTarget, voice: Voice) -> bool:
+    async def submit(self, spec: RequestSpec, target: ReplyTarget, translate: Translator) -> bool:
         self.specs.append((spec, target))
         return self.takes
 

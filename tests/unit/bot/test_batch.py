@@ -16,7 +16,7 @@ from app.bot.requests.photos import Photos
 from app.bot.requests.prompt_lists import FILE_MAX
 from app.bot.requests.submission import ReplyTarget, RequestSpec
 from app.bot.settings import BotSettings
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core.operations import Operation
 from tests.unit.bot.people import People
 from tests.unit.bot.test_handlers import TOKEN
@@ -31,7 +31,7 @@ class RequestSubmitter:
     takes: bool = True
     batches: list[tuple[Sequence[RequestSpec], ReplyTarget]] = field(default_factory=list)
 
-    async def submit_batch(self, specs: Sequence[RequestSpec], target: ReplyTarget, voice: Voice) -> int:
+    async def submit_batch(self, specs: Sequence[RequestSpec], target: ReplyTarget, translate: Translator) -> int:
         self.batches.append((specs, target))
         return len(specs) if self.takes else 0
 

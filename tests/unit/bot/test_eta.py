@@ -3,13 +3,13 @@
 import pytest
 
 from app.bot.delivery.eta import QueueState, RequestStatus, describe
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core.operations import Operation
 from app.core.pause import Pause, PauseKind
 from app.core.requests import RequestState
 
 PAUSE = Pause(PauseKind.PROVIDER_DOWN, "Bad gateway", 1000)
-EN, RU = Voice(Texts(), "en"), Voice(Texts(), "ru")
+EN, RU = Translator(Texts(), "en"), Translator(Texts(), "ru")
 
 
 def waiting(request_id: str, joined_to: str = "") -> RequestStatus:

@@ -11,7 +11,7 @@ from app.bot.delivery.keyboards import failure_keyboard
 from app.bot.dispatcher import make_dispatcher
 from app.bot.requests.dialogues import Retouching
 from app.bot.settings import BotSettings
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import RequestRecord, RequestState
@@ -21,7 +21,7 @@ from tests.unit.bot.records import Records, record
 from tests.unit.bot.test_handlers import TOKEN, RequestSubmitter
 
 ANNA, BORIS = MockUser(7, language_code="en"), MockUser(8, language_code="ru")
-EN = Voice(Texts(), "en")
+EN = Translator(Texts(), "en")
 
 
 def failed(reason: FailureReason = FailureReason.TIMED_OUT, **request: Any) -> RequestRecord:

@@ -12,7 +12,7 @@ from teremok import MockBot, MockChat, MockMessageText, MockUser
 from app.bot.dispatcher import make_dispatcher
 from app.bot.requests.submission import ReplyTarget, RequestSpec
 from app.bot.settings import BotSettings
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core.operations import Operation
 from tests.unit.bot.people import People
 
@@ -26,8 +26,8 @@ class RequestSubmitter:
     error: Exception | None = None
     taken: list[tuple[RequestSpec, ReplyTarget, str]] = field(default_factory=list)
 
-    async def submit(self, spec: RequestSpec, target: ReplyTarget, voice: Voice) -> bool:
-        self.taken.append((spec, target, voice.locale))
+    async def submit(self, spec: RequestSpec, target: ReplyTarget, translate: Translator) -> bool:
+        self.taken.append((spec, target, translate.locale))
         if self.error:
             raise self.error
         return True

@@ -18,11 +18,11 @@ from app.bot.delivery.keyboards import (
     result_keyboard,
     status_keyboard,
 )
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core.operations import Operation
 from tests.unit.bot.records import record
 
-EN = Voice(Texts(), "en")
+EN = Translator(Texts(), "en")
 FOX = record("u1", 7)
 
 LONGEST_IDS = ["u9999999999", "a9999999999999999-99999999999999999999", "u9999999999-20"]

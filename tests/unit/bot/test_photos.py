@@ -22,7 +22,7 @@ from app.bot.requests.normal_form import NormalPicture, normalise
 from app.bot.requests.normaliser import Spent
 from app.bot.requests.photos import BYTES_MAX, Photos, PictureFile, picture_in
 from app.bot.requests.room import Room
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core.media import MediaStore
 from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
@@ -238,7 +238,7 @@ async def test_a_result_of_the_bot_s_own_is_taken_in_full_quality(
         place.records["u1"] = known
         await place.media.put("u1-1.png", b"as it was drawn")
     place.bot.add_file("f", jpeg())
-    photo = MockMessagePhoto("f", reply_markup=result_keyboard(result(), number, Voice(Texts(), "en")))
+    photo = MockMessagePhoto("f", reply_markup=result_keyboard(result(), number, Translator(Texts(), "en")))
     key = await place.photos.of(None, photo)
     assert key is not None
     assert (key == "u1-1.png") is is_known
@@ -248,7 +248,7 @@ async def test_a_result_of_the_bot_s_own_is_taken_in_full_quality(
 async def test_a_result_that_is_no_longer_kept_is_taken_as_telegram_has_it(place: Place) -> None:
     place.records["u1"] = result()
     place.bot.add_file("f", jpeg())
-    photo = MockMessagePhoto("f", reply_markup=result_keyboard(result(), 1, Voice(Texts(), "en")))
+    photo = MockMessagePhoto("f", reply_markup=result_keyboard(result(), 1, Translator(Texts(), "en")))
     key = await place.photos.of(photo)
     assert key is not None
     assert key.startswith("inputs/")

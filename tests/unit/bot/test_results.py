@@ -18,7 +18,7 @@ from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.results import SEED_MAX
 from app.bot.requests.dialogues import Editing
 from app.bot.settings import BotSettings
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.core.media import MediaStore
 from app.core.operations import Operation
 from tests.integration.bot.harness import picture
@@ -133,7 +133,7 @@ async def test_a_picture_of_an_album_is_picked(stage: Stage) -> None:
     answer, edit = await stage.handle(stage.pressed("k:u1:1"))
     assert isinstance(answer, AnswerCallbackQuery)
     assert isinstance(edit, EditMessageReplyMarkup)
-    assert edit.reply_markup == album_keyboard(stage.records.kept["u1"], 1, Voice(Texts(), "en"))
+    assert edit.reply_markup == album_keyboard(stage.records.kept["u1"], 1, Translator(Texts(), "en"))
 
 
 async def test_all_of_an_album_are_drawn_anew_together(stage: Stage) -> None:

@@ -42,13 +42,13 @@ def test_every_message_renders_for_many_numbers(locale: str) -> None:
     texts = Texts()
     for key, variables in _messages(locale).items():
         for number in (0, 1, 2, 5, 11, 21, 2000):
-            assert "{" not in texts.say(locale, key, **dict.fromkeys(variables, number))
+            assert "{" not in texts.translate(locale, key, **dict.fromkeys(variables, number))
 
 
 @pytest.mark.parametrize("locale", ["en", "ru"])
 @pytest.mark.parametrize("reason", list(FailureReason))
 def test_every_reason_to_fail_has_a_sentence(locale: str, reason: FailureReason) -> None:
-    assert Texts().say(locale, f"failed-{reason}")
+    assert Texts().translate(locale, f"failed-{reason}")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_every_reason_to_fail_has_a_sentence(locale: str, reason: FailureReason)
     ],
 )
 def test_russian_counts_properly(count: int, russian: str) -> None:
-    assert Texts().say("ru", "batch-summary-done", count=count) == f"✅ {russian}"
+    assert Texts().translate("ru", "batch-summary-done", count=count) == f"✅ {russian}"
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_the_language_follows_telegram_s(code: str | None, locale: str) -> None:
 
 def test_a_missing_variable_is_an_error_not_a_hole_in_the_text() -> None:
     with pytest.raises(KeyError):
-        Texts().say("en", "rate-limited")
+        Texts().translate("en", "rate-limited")

@@ -7,13 +7,13 @@ from aiogram import BaseMiddleware
 from aiogram.enums import ChatType
 from aiogram.types import Chat, TelegramObject, User
 
-from app.bot.texts import Texts, Voice
+from app.bot.texts import Texts, Translator
 from app.bot.users.preferences import Preferences
 from app.bot.users.users import Acquaintance, Users
 
 
-class VoiceMiddleware(BaseMiddleware):
-    """Gives handlers ``voice`` (the texts in the person's language), ``preferences`` and ``acquaintance``."""
+class TranslatorMiddleware(BaseMiddleware):
+    """Gives handlers ``translate`` (the texts in the person's language), ``preferences`` and ``acquaintance``."""
 
     def __init__(self, texts: Texts, users: Users) -> None:
         self._texts = texts
@@ -35,5 +35,5 @@ class VoiceMiddleware(BaseMiddleware):
             acquaintance = Acquaintance(Preferences(), locale)
         data["acquaintance"] = acquaintance
         data["preferences"] = acquaintance.preferences
-        data["voice"] = Voice(self._texts, acquaintance.locale)
+        data["translate"] = Translator(self._texts, acquaintance.locale)
         return await handler(event, data)
