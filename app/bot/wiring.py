@@ -13,10 +13,10 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from app.bot.delivery.batch_summary import BatchSummaries
-from app.bot.delivery.conversations import Conversations
 from app.bot.delivery.delivery import CLAIM_AFTER, Delivery
 from app.bot.delivery.eta import EtaEstimator
 from app.bot.delivery.fence import Fence
+from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.delivery.pacing import Pacing
 from app.bot.delivery.picture_sender import PictureSender
 from app.bot.delivery.recovery import Recovery
@@ -195,7 +195,7 @@ class Application:
     @cached_property
     def _photos(self) -> Photos:
         limiter = self._limiter(PICTURES_MAX, PICTURES_WINDOW, name="pictures:")
-        shown_in = self._conversations.shown_in
+        shown_in = self._ledger.shown_in
         return Photos(self._bot, self._media, self._requests, limiter, self._normaliser, self._room, shown_in)
 
     @cached_property
@@ -205,7 +205,7 @@ class Application:
             redis=self._redis,
             rq=self._clients.rq,
             requests=self._requests,
-            conversations=self._conversations,
+            ledger=self._ledger,
             limiter=self._limiter(self._settings.rate_limit_max_requests, self._settings.rate_limit_window),
             cache=self._results,
             status_board=self._status_board,
@@ -223,8 +223,8 @@ class Application:
         return Pacing(self._redis, self._settings.telegram_messages_per_second)
 
     @cached_property
-    def _conversations(self) -> Conversations:
-        return Conversations(self._redis, self._epoch)
+    def _ledger(self) -> DeliveryLedger:
+        return DeliveryLedger(self._redis, self._epoch)
 
     @cached_property
     def _estimator(self) -> EtaEstimator:
@@ -241,7 +241,7 @@ class Application:
 
     @cached_property
     def _summaries(self) -> BatchSummaries:
-        return BatchSummaries(self._bot, self._redis, self._conversations, self._texts, self._name)
+        return BatchSummaries(self._bot, self._redis, self._ledger, self._texts, self._name)
 
     @cached_property
     def _waiting(self) -> WaitingList:
@@ -254,7 +254,7 @@ class Application:
             rq=self._clients.rq,
             reader=EventReader(self._redis, self._name, claim_after=CLAIM_AFTER),
             requests=self._requests,
-            conversations=self._conversations,
+            ledger=self._ledger,
             cache=self._results,
             pictures=self._pictures,
             status_board=self._status_board,
@@ -273,7 +273,7 @@ class Application:
             clock=EpochClock(self._redis, self._epoch),
             waiting=self._waiting,
             requests=RequestStore(self._redis),
-            conversations=self._conversations,
+            ledger=self._ledger,
             alerts=self._alerts,
             texts=self._texts,
             name=self._name,
@@ -300,7 +300,7 @@ class Application:
             requests=self._requests,
             settings=self._settings,
             submitter=self._submitter,
-            conversations=self._conversations,
+            ledger=self._ledger,
             estimator=self._estimator,
             pictures=self._pictures,
             summaries=self._summaries,

@@ -99,8 +99,8 @@ def last_update_of(chat_id: int) -> str:
     return f"imagebot:last-update:{chat_id}"
 
 
-def conversation(request_id: str) -> str:
-    """Hash with what the bot has said about one request (see ``app/bot/delivery/conversations.py``)."""
+def ledger_entry(request_id: str) -> str:
+    """Hash with what the bot has said about one request (see ``app/bot/delivery/ledger.py``)."""
     return f"imagebot:conversation:{request_id}"
 
 

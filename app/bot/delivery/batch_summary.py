@@ -6,8 +6,8 @@ from aiogram.methods import SendMessage
 from redis.asyncio import Redis
 
 from app.bot.delivery.batches import Batch, Batches
-from app.bot.delivery.conversations import ENDED, HELD, Conversations
 from app.bot.delivery.fence import ClaimLostError
+from app.bot.delivery.ledger import ENDED, HELD, DeliveryLedger
 from app.bot.telegram import is_gone
 from app.bot.texts import Texts, Translator
 
@@ -15,10 +15,10 @@ from app.bot.texts import Texts, Translator
 class BatchSummaries:
     """Tells ``sender``'s share of the summaries. Telling again changes nothing."""
 
-    def __init__(self, bot: Bot, redis: Redis, conversations: Conversations, texts: Texts, sender: str) -> None:
+    def __init__(self, bot: Bot, redis: Redis, ledger: DeliveryLedger, texts: Texts, sender: str) -> None:
         self._bot = bot
         self._batches = Batches(redis)
-        self._conversations = conversations
+        self._ledger = ledger
         self._texts = texts
         self._sender = sender
 
@@ -38,13 +38,13 @@ class BatchSummaries:
         batch = await self._batches.whole(batch_id)
         if batch is None:
             return True
-        attempt = await self._conversations.claim(batch_id, sender)
+        attempt = await self._ledger.claim(batch_id, sender)
         if attempt in (ENDED, HELD):
             return attempt == ENDED
         try:
-            async with self._conversations.hold(batch_id, sender, attempt):
+            async with self._ledger.lock(batch_id, sender, attempt):
                 await self._send(batch)
-                await self._conversations.end(batch_id)
+                await self._ledger.end(batch_id)
         except ClaimLostError:
             return False
         return True

@@ -21,10 +21,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.bot.delivery.batch_summary import BatchSummaries
-from app.bot.delivery.conversations import ENDED, HELD, Conversation, Conversations
 from app.bot.delivery.excerpts import excerpt
 from app.bot.delivery.fence import ClaimLostError
 from app.bot.delivery.keyboards import album_keyboard, failure_keyboard, result_keyboard
+from app.bot.delivery.ledger import ENDED, HELD, DeliveryLedger, LedgerEntry
 from app.bot.delivery.picture_sender import Frame, NotAPhotoError, PictureSender
 from app.bot.delivery.status_board import StatusBoard
 from app.bot.keyed_executor import KeyedExecutor
@@ -58,7 +58,7 @@ class Delivery:
     rq: Redis
     reader: EventReader
     requests: RequestStore
-    conversations: Conversations
+    ledger: DeliveryLedger
     cache: ResultCache
     pictures: PictureSender
     status_board: StatusBoard
@@ -110,17 +110,17 @@ class Delivery:
         if event.type in (EventType.QUEUED, EventType.STARTED):
             await self.status_board.changed(event.request_id)
             return True
-        attempt = await self.conversations.claim(event.request_id, self.sender)
+        attempt = await self.ledger.claim(event.request_id, self.sender)
         if attempt == HELD:
             return False
         if attempt != ENDED:
             try:
-                async with self.conversations.hold(event.request_id, self.sender, attempt):
+                async with self.ledger.lock(event.request_id, self.sender, attempt):
                     if await self._answer(event.type, record, attempt):
-                        await self.conversations.end(event.request_id)
+                        await self.ledger.end(event.request_id)
                         await self.requests.told(event.request_id)
                     else:
-                        await self.conversations.miss(event.request_id, record.request.user_id)
+                        await self.ledger.miss(event.request_id, record.request.user_id)
                 self.answered([event.request_id])
             except ClaimLostError as error:
                 logger.warning("%s", error)
@@ -134,14 +134,14 @@ class Delivery:
 
         Returns False for a result that waits for its person, who has blocked the bot, to come back.
         """
-        conversation = await self.conversations.load(record.request.id)
+        entry = await self.ledger.load(record.request.id)
         try:
             if event_type is EventType.DONE:
-                await self._send_pictures(record, conversation, attempt)
+                await self._send_pictures(record, entry, attempt)
             elif event_type is EventType.FAILED:
-                await self._say_failure(record, conversation, record.reason or FailureReason.INTERNAL)
+                await self._say_failure(record, entry, record.reason or FailureReason.INTERNAL)
             elif not (record.request.batch or record.quietly):  # the summary says how many of a batch were cancelled
-                await self._say(record, conversation, Translator(self.texts, record.request.locale)("cancelled"))
+                await self._say(record, entry, Translator(self.texts, record.request.locale)("cancelled"))
         except ClaimLostError:
             raise
         except Exception as error:
@@ -150,36 +150,36 @@ class Delivery:
                 return event_type is not EventType.DONE
             if passes(error) or isinstance(error, obstore.exceptions.BaseError):
                 raise
-            failures = await self.conversations.failed(record.request.id)
+            failures = await self.ledger.failed(record.request.id)
             if failures < ATTEMPTS:
                 raise
             logger.exception("request %s: gave up answering after %d attempts", record.request.id, failures)
-            conversation = await self.conversations.load(record.request.id)
+            entry = await self.ledger.load(record.request.id)
             try:
-                await self._say_failure(record, conversation, FailureReason.INTERNAL)
+                await self._say_failure(record, entry, FailureReason.INTERNAL)
             except TelegramAPIError as refusal:
                 logger.error("request %s: not even that could be said: %s", record.request.id, refusal.message)
         return True
 
-    async def _send_pictures(self, record: RequestRecord, conversation: Conversation, attempt: int) -> None:
+    async def _send_pictures(self, record: RequestRecord, entry: LedgerEntry, attempt: int) -> None:
         """Send what has not been sent yet, and remember Telegram's names for it, here and for whoever asks again."""
         request = record.request
         translate = Translator(self.texts, request.locale)
         known = await self._known(record)
         if request.cache_key and not known:  # from here on nobody pays for it again, whatever becomes of the sending
             await self.cache.put(request.cache_key, Result(record.media, ()))
-        conversation = await self._begin_album(record, conversation, attempt, known)
-        file_ids = list(conversation.file_ids)
+        entry = await self._begin_album(record, entry, attempt, known)
+        file_ids = list(entry.file_ids)
         for number in range(len(file_ids), len(record.media)):
             file_id = known[number] if number < len(known) else ""
-            file_ids.append(await self._send_picture(record, conversation, attempt, number, file_id))
-            conversation = replace(conversation, place=None)
-            await self.conversations.pictures_sent(request.id, file_ids)
+            file_ids.append(await self._send_picture(record, entry, attempt, number, file_id))
+            entry = replace(entry, place=None)
+            await self.ledger.pictures_sent(request.id, file_ids)
         await self.requests.sent(request.id, tuple(file_ids))
         if request.cache_key:
             await self.cache.put(request.cache_key, Result(record.media, tuple(file_ids)))
-        if conversation.album:
-            reply = ReplyParameters(message_id=conversation.album[0], allow_sending_without_reply=True)
+        if entry.album:
+            reply = ReplyParameters(message_id=entry.album[0], allow_sending_without_reply=True)
             keyboard = album_keyboard(record, None, translate)
             text = translate("album-pick-known" if record.known and request.prompt else "album-pick")
             await self.bot(
@@ -187,19 +187,19 @@ class Delivery:
             )
 
     async def _begin_album(
-        self, record: RequestRecord, conversation: Conversation, attempt: int, known: tuple[str, ...]
-    ) -> Conversation:
+        self, record: RequestRecord, entry: LedgerEntry, attempt: int, known: tuple[str, ...]
+    ) -> LedgerEntry:
         """Send the album that is, or is to become, the pictures, if they are several and none has been begun with.
 
         An album that Telegram does not take is none: the pictures come one by one.
         """
         request, count = record.request, len(record.media)
-        if count < 2 or conversation.album or conversation.file_ids or conversation.place is not None:
-            return conversation
+        if count < 2 or entry.album or entry.file_ids or entry.place is not None:
+            return entry
         is_whole = len(known) == count and all(known)
         for names in ([known] if is_whole else []) + [("",) * count]:
             try:
-                messages = await self.pictures.send_album(self._frame(record, conversation, 0), names)
+                messages = await self.pictures.send_album(self._frame(record, entry, 0), names)
             except TelegramBadRequest as error:
                 if is_gone(error):
                     raise
@@ -207,45 +207,43 @@ class Delivery:
                 continue
             album, file_ids = tuple(message.message_id for message in messages), names if all(names) else ()
             try:
-                await self.conversations.album_placed(
-                    request.id, self.sender, attempt, request.chat_id, album, file_ids
-                )
+                await self.ledger.album_placed(request.id, self.sender, attempt, request.chat_id, album, file_ids)
             except ClaimLostError:  # whoever has taken over does not know of it, so it would stay for ever
                 await quietly(self.bot, DeleteMessages(chat_id=request.chat_id, message_ids=list(album)))
                 raise
-            return replace(conversation, album=album, file_ids=file_ids)
-        return conversation
+            return replace(entry, album=album, file_ids=file_ids)
+        return entry
 
     async def _send_picture(
-        self, record: RequestRecord, conversation: Conversation, attempt: int, number: int, file_id: str
+        self, record: RequestRecord, entry: LedgerEntry, attempt: int, number: int, file_id: str
     ) -> str:
         """Send a picture, in its place in the album if there is one; return Telegram's name for it."""
-        key, frame = record.media[number], self._frame(record, conversation, number)
-        in_album = conversation.album[number] if conversation.album else None
-        if in_album is not None and conversation.place is None:
+        key, frame = record.media[number], self._frame(record, entry, number)
+        in_album = entry.album[number] if entry.album else None
+        if in_album is not None and entry.place is None:
             try:
                 return await self.pictures.replace_in_album(key, replace(frame, keyboard=None), in_album, file_id)
             except NotAPhotoError:
                 logger.info("%s: goes outside its album", key)
-        elif file_id and conversation.place is None:
+        elif file_id and entry.place is None:
             return await self.pictures.send(key, frame, file_id)
-        placing = _Place(self, record, conversation, attempt, conversation.place)
+        placing = _Place(self, record, entry, attempt, entry.place)
         if in_album is not None:
             await placing()  # from here on it has another place, and whoever goes on knows that
             await quietly(self.bot, DeleteMessage(chat_id=frame.chat_id, message_id=in_album))
         return await self.pictures.replace(key, frame, placing, file_id)
 
-    def _frame(self, record: RequestRecord, conversation: Conversation, number: int) -> Frame:
+    def _frame(self, record: RequestRecord, entry: LedgerEntry, number: int) -> Frame:
         request = record.request
         lines = []
-        if request.batch and request.prompt and not (conversation.album and number):
+        if request.batch and request.prompt and not (entry.album and number):
             lines.append(excerpt(request.prompt, PROMPT_SHOWN))
         translate = Translator(self.texts, request.locale)
-        if record.known and request.prompt and not conversation.album:
+        if record.known and request.prompt and not entry.album:
             lines.append(translate("result-known"))
         return Frame(
             request.chat_id,
-            reply_to=conversation.prompt_message_id,
+            reply_to=entry.prompt_message_id,
             caption="\n".join(lines) or None,
             keyboard=result_keyboard(record, number, translate),
         )
@@ -257,47 +255,45 @@ class Delivery:
         cached = await self.cache.get(record.request.cache_key)
         return cached.file_ids if cached and cached.media == record.media else ()
 
-    async def _say_failure(self, record: RequestRecord, conversation: Conversation, reason: FailureReason) -> None:
+    async def _say_failure(self, record: RequestRecord, entry: LedgerEntry, reason: FailureReason) -> None:
         """Say why there is no picture, and which one, if it is one of many."""
         translate, request = Translator(self.texts, record.request.locale), record.request
         text = translate(f"failed-{reason}")
         if request.batch:
             text = translate("batch-failed", prompt=excerpt(request.prompt, PROMPT_SHOWN), why=text)
-        await self._say(record, conversation, text, failure_keyboard(record, translate))
+        await self._say(record, entry, text, failure_keyboard(record, translate))
 
     async def _say(
         self,
         record: RequestRecord,
-        conversation: Conversation,
+        entry: LedgerEntry,
         text: str,
         keyboard: InlineKeyboardMarkup | None = None,
     ) -> None:
         """Say something; what was to become a picture becomes the sentence."""
         chat_id = record.request.chat_id
-        if conversation.place is not None:
+        if entry.place is not None:
             try:
-                edit = EditMessageText(
-                    chat_id=chat_id, message_id=conversation.place, text=text, reply_markup=keyboard
-                )
+                edit = EditMessageText(chat_id=chat_id, message_id=entry.place, text=text, reply_markup=keyboard)
                 await self.bot(edit)
             except TelegramBadRequest as error:
                 if is_gone(error) or says_unchanged(error):
                     return
             else:
                 return
-        await self.say_in_reply(record, conversation, text, keyboard)
+        await self.say_in_reply(record, entry, text, keyboard)
 
     async def say_in_reply(
         self,
         record: RequestRecord,
-        conversation: Conversation,
+        entry: LedgerEntry,
         text: str,
         keyboard: InlineKeyboardMarkup | None = None,
     ) -> Message:
         """Send a text in reply to what was asked."""
         reply = None
-        if conversation.prompt_message_id is not None:
-            reply = ReplyParameters(message_id=conversation.prompt_message_id, allow_sending_without_reply=True)
+        if entry.prompt_message_id is not None:
+            reply = ReplyParameters(message_id=entry.prompt_message_id, allow_sending_without_reply=True)
         chat_id = record.request.chat_id
         return await self.bot(SendMessage(chat_id=chat_id, text=text, reply_parameters=reply, reply_markup=keyboard))
 
@@ -308,7 +304,7 @@ class _Place:
 
     delivery: Delivery
     record: RequestRecord
-    conversation: Conversation
+    entry: LedgerEntry
     attempt: int
     message_id: int | None
 
@@ -320,9 +316,9 @@ class _Place:
     async def _send(self) -> int:
         delivery, request = self.delivery, self.record.request
         text = Translator(delivery.texts, request.locale)("result-here")
-        message_id = (await delivery.say_in_reply(self.record, self.conversation, text)).message_id
+        message_id = (await delivery.say_in_reply(self.record, self.entry, text)).message_id
         try:
-            await delivery.conversations.placed(request.id, delivery.sender, self.attempt, message_id)
+            await delivery.ledger.placed(request.id, delivery.sender, self.attempt, message_id)
         except ClaimLostError:  # whoever has taken over does not know of it, so it would stay for ever
             await quietly(delivery.bot, DeleteMessage(chat_id=request.chat_id, message_id=message_id))
             raise

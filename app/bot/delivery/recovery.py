@@ -11,7 +11,7 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.bot.delivery.conversations import Conversations
+from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.delivery.waiting import Waiting, WaitingList
 from app.bot.texts import Texts, Translator
 from app.bot.users.alerts import Alert, Alerts
@@ -42,7 +42,7 @@ class Recovery:
     clock: EpochClock
     waiting: WaitingList
     requests: RequestStore
-    conversations: Conversations
+    ledger: DeliveryLedger
     alerts: Alerts
     texts: Texts
     name: str
@@ -77,7 +77,7 @@ class Recovery:
         for request_id in cast(list[str], await self.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1)):
             record = await self.requests.load(request_id)
             if self.waiting.was_answered(request_id):
-                await self.conversations.end(request_id)  # nothing more is said of it
+                await self.ledger.end(request_id)  # nothing more is said of it
             elif record and record.state not in _DOUBTFUL:
                 kept += 1
                 continue

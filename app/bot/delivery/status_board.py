@@ -1,6 +1,6 @@
 """One status message per request: queued, drawing, gone.
 
-What is shown lies in the request's conversation, and when to look at it next in two sorted sets (waiting, drawing),
+What is shown lies in the request's entry, and when to look at it next in two sorted sets (waiting, drawing),
 so that all instances of the bot share the work and none repeats another's. A request is looked at every few seconds,
 the most overdue first; its message is edited only if it would say something else, and only with what Telegram's
 limits leave over (``app/bot/delivery/pacing.py``). However many are alive, they are then merely edited less often.
@@ -21,9 +21,9 @@ from aiogram.methods import DeleteMessage, SendChatAction, SendMessage
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.bot.delivery.conversations import TTL
 from app.bot.delivery.eta import EtaEstimator, QueueState, RequestStatus, describe
 from app.bot.delivery.keyboards import status_keyboard
+from app.bot.delivery.ledger import TTL
 from app.bot.delivery.pacing import Pacing
 from app.bot.keyed_executor import KeyedExecutor
 from app.bot.telegram import EditStatus, passes, quietly, says_unchanged
@@ -51,7 +51,7 @@ TRIES: Final = 2
 _KEYS: Final = (
     redis_keys.STATUS_WAITING,
     redis_keys.STATUS_DRAWING,
-    redis_keys.conversation(""),
+    redis_keys.ledger_entry(""),
     redis_keys.request(""),
 )
 """The KEYS of each script."""
@@ -103,7 +103,7 @@ class StatusBoard:
 
     async def begin(self, request: ImageRequest, translate: Translator) -> None:
         """Show a request that has just been taken, unless it is shown already; one of a batch has no message."""
-        key = redis_keys.conversation(request.id)
+        key = redis_keys.ledger_entry(request.id)
         shown, ended = cast(list[str | None], await self._redis.hmget(key, ["status_message_id", "ended"]))
         if request.batch or shown or ended:
             return
@@ -126,7 +126,7 @@ class StatusBoard:
 
     async def remove(self, request_id: str) -> None:
         """Delete the request's status message, if there is one."""
-        key = redis_keys.conversation(request_id)
+        key = redis_keys.ledger_entry(request_id)
         chat_id, message_id = cast(list[str | None], await self._redis.hmget(key, ["chat_id", "status_message_id"]))
         if chat_id is None or message_id is None:
             return
@@ -220,7 +220,7 @@ class StatusBoard:
             if not says_unchanged(error):
                 logger.info("request %s: its status can't be edited: %s", request_id, error)
                 return None
-        await write(self._redis, "HSET", redis_keys.conversation(request_id), "shown", text)
+        await write(self._redis, "HSET", redis_keys.ledger_entry(request_id), "shown", text)
         return LOOK_EVERY
 
 

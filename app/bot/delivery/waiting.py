@@ -73,8 +73,8 @@ class WaitingList:
         closed = list(self.waiting.keys() - set(open_ids))
         async with self._redis.pipeline(transaction=False) as pipeline:
             for request_id in closed:
-                pipeline.hexists(redis_keys.conversation(request_id), "ended")
-                pipeline.exists(redis_keys.conversation(request_id))
+                pipeline.hexists(redis_keys.ledger_entry(request_id), "ended")
+                pipeline.exists(redis_keys.ledger_entry(request_id))
             told = await pipeline.execute()
         if not await knows_all():
             return False

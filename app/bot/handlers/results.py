@@ -13,9 +13,9 @@ from aiogram.fsm.context import FSMContext
 from aiogram.methods import EditMessageReplyMarkup
 from aiogram.types import CallbackQuery, Message, Update
 
-from app.bot.delivery.conversations import ENDED, HELD, Conversations
 from app.bot.delivery.fence import ClaimLostError
 from app.bot.delivery.keyboards import ALL, PickButton, ResultButton, Verb, album_keyboard, offers
+from app.bot.delivery.ledger import ENDED, HELD, DeliveryLedger
 from app.bot.delivery.picture_sender import Frame, PictureSender
 from app.bot.handlers.edit import start_edit
 from app.bot.handlers.retoucher import retouch
@@ -42,7 +42,7 @@ async def handle_result_button(
     settings: BotSettings,
     requests: RequestStore,
     submitter: RequestSubmitter,
-    conversations: Conversations,
+    ledger: DeliveryLedger,
     pictures: PictureSender,
     photos: Photos,
 ) -> None:
@@ -73,7 +73,7 @@ async def handle_result_button(
         case Verb.UPSCALE:
             await upscale(key, target, translate, submitter)
         case Verb.EDIT:
-            album = (await conversations.load(record.request.id)).album
+            album = (await ledger.load(record.request.id)).album
             is_below = not (isinstance(query.message, Message) and picture_in(query.message))
             about = album[number] if is_below and number < len(album) else message_id
             await start_edit(key, about, datetime.now(UTC), bot, state, translate)
@@ -83,8 +83,8 @@ async def handle_result_button(
             frame = Frame(chat_id, reply_to=message_id)
             for each in range(len(record.media)) if number == ALL else [number]:
                 press = f"{target.request_id}:{each}" if number == ALL else target.request_id
-                ledger = _FileLedger(conversations, settings.bot_name, press)
-                await ledger.send(pictures, record.request.id, each, record.media[each], frame)
+                file_ledger = _FileLedger(ledger, settings.bot_name, press)
+                await file_ledger.send(pictures, record.request.id, each, record.media[each], frame)
 
 
 async def handle_pick_button(
@@ -132,19 +132,19 @@ def _variation(picture: str, request: ImageRequest, target: ReplyTarget) -> Requ
 class _FileLedger:
     """Sends a file once for a press of the button, even if the press is handled twice."""
 
-    conversations: Conversations
+    ledger: DeliveryLedger
     sender: str
     press_id: str
 
     async def send(self, pictures: PictureSender, request_id: str, number: int, key: str, frame: Frame) -> None:
         """Send a picture in full quality; by Telegram's name for it if it has been sent so before."""
-        claim = partial(self.conversations.claim, self.press_id, self.sender)
+        claim = partial(self.ledger.claim, self.press_id, self.sender)
         while (attempt := await claim()) == HELD:  # noqa: ASYNC110 - another instance ends it, or is dead
             await asyncio.sleep(1)
         if attempt == ENDED:
             return
-        async with self.conversations.hold(self.press_id, self.sender, attempt):
-            known = await self.conversations.file_of(request_id, number)
+        async with self.ledger.lock(self.press_id, self.sender, attempt):
+            known = await self.ledger.file_of(request_id, number)
             try:
                 file_id = await pictures.send_file(key, frame, known)
             except ClaimLostError:  # another instance has the press, and sends it
@@ -153,8 +153,8 @@ class _FileLedger:
                 raise RefusedError("result-file-gone") from None
             except TelegramEntityTooLarge:
                 raise RefusedError("result-file-too-large") from None
-            await self.conversations.end(self.press_id)
-            await self.conversations.file_sent(request_id, number, file_id)
+            await self.ledger.end(self.press_id)
+            await self.ledger.file_sent(request_id, number, file_id)
 
 
 async def handle_stale_button(query: CallbackQuery, bot: Bot, translate: Translator) -> None:

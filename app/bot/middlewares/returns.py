@@ -22,5 +22,5 @@ class ReturnsMiddleware(BaseMiddleware):
         acquaintance: Acquaintance = data["acquaintance"]
         user: User | None = data.get("event_from_user")
         if acquaintance.missed and user:
-            await data["conversations"].returned(user.id)
+            await data["ledger"].returned(user.id)
         return await handler(event, data)

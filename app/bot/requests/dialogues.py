@@ -1,4 +1,4 @@
-"""Conversations of more than one message: their states, kept in Redis and shared by all instances."""
+"""DeliveryLedger of more than one message: their states, kept in Redis and shared by all instances."""
 
 from typing import Final
 

@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 
 from app.bot.delivery.batches import Batches
-from app.bot.delivery.conversations import Conversations
+from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.requests.allowance import Allowances, hours_and_minutes, seconds_to_next_day
 from app.bot.requests.room import Room
 from app.bot.settings import BotSettings
@@ -84,7 +84,7 @@ class RequestSubmitter:
     redis: AsyncRedis
     rq: Redis
     requests: RequestStore
-    conversations: Conversations
+    ledger: DeliveryLedger
     limiter: RateLimiter
     cache: ResultCache
     status_board: StatusBoard
@@ -168,15 +168,15 @@ class RequestSubmitter:
         )
         admission = Admission(self.redis, self.epoch)
         try:
-            await self.conversations.begin(request.id, target.message_id)
+            await self.ledger.begin(request.id, target.message_id)
             admitted = await admission.admit(request, limits, known, gone)
         except OutOfMemoryError:
             logger.error("Redis is full: a request is refused")
             if await self.requests.load(request.id) is None:
-                await self.conversations.forget(request.id)
+                await self.ledger.forget(request.id)
             return Verdict.FULL
         if admitted.verdict.is_refusal:
-            await self.conversations.forget(request.id)
+            await self.ledger.forget(request.id)
         elif admitted.verdict is not Verdict.KNOWN:
             is_hit = admitted.verdict in (Verdict.DONE, Verdict.JOINED)
             counter = counters.Counter.CACHE_HITS if is_hit else counters.Counter.CACHE_MISSES

@@ -1,4 +1,4 @@
-"""One Redis pair and one simulator for all tests; a bot for each module's conversations, or for one test's faults."""
+"""One Redis pair and one simulator for all tests; a bot for each module's ledger, or for one test's faults."""
 
 import itertools
 from collections.abc import Iterator

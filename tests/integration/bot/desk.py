@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 from teremok import MockBot
 
 from app.bot.delivery.batch_summary import BatchSummaries
-from app.bot.delivery.conversations import Conversations
 from app.bot.delivery.delivery import Delivery
 from app.bot.delivery.fence import Fence
+from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.delivery.picture_sender import PictureSender
 from app.bot.delivery.status_board import StatusBoard
 from app.bot.keyed_executor import KeyedExecutor
@@ -83,14 +83,14 @@ class Desk:
         self.bot, self.board = MockBot(), Board()
         self.bot.session.middleware(Fence())
         self.redis, self.directory = redis, directory
-        self.requests, self.ledger, self.cache = RequestStore(redis), Conversations(redis), ResultCache(cache)
+        self.requests, self.ledger, self.cache = RequestStore(redis), DeliveryLedger(redis), ResultCache(cache)
         self.media = MediaStore(f"file://{directory}")
         self.delivery = self.instance("imagebot@1", rq)
 
     def instance(self, name: str, rq: BlockingRedis) -> Delivery:
         return Delivery(
             bot=self.bot, rq=rq, reader=EventReader(self.redis, name), requests=self.requests,
-            conversations=self.ledger, cache=self.cache, pictures=PictureSender(self.bot, self.media),
+            ledger=self.ledger, cache=self.cache, pictures=PictureSender(self.bot, self.media),
             status_board=self.board, summaries=BatchSummaries(self.bot, self.redis, self.ledger, Texts(), name),
             texts=Texts(), sender=name, executor=KeyedExecutor(5),
         )  # fmt: skip

@@ -130,7 +130,7 @@ def test_who_blocks_the_bot_and_comes_back_gets_what_was_drawn_meanwhile(scene: 
     person.waits_for_text("On it!")
     person.post("block")
     scene.worker.draw(request_id, picture())
-    wait_until(lambda: scene.queue.client.hexists(redis_keys.conversation(request_id), "ended"), "it can't be sent")
+    wait_until(lambda: scene.queue.client.hexists(redis_keys.ledger_entry(request_id), "ended"), "it can't be sent")
     wait_until(lambda: scene.queue.client.xpending(redis_keys.EVENTS, "bot")["pending"] == 0, "all are acknowledged")
     person.post("unblock")
     person.waits_for_pictures(1)

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from rq import Queue
 from teremok import MockBot
 
-from app.bot.delivery.conversations import Conversations
 from app.bot.delivery.eta import RUN_TIMES_NEEDED, EtaEstimator
 from app.bot.delivery.keyboards import status_keyboard
+from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.delivery.pacing import Pacing
 from app.bot.delivery.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
 from app.bot.keyed_executor import KeyedExecutor, Work
@@ -190,7 +190,7 @@ async def test_what_is_part_of_a_batch_has_no_message_of_its_own(hall: Hall) -> 
 
 
 async def test_a_message_that_comes_after_the_answer_goes_again(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended, send = Conversations(hall.redis).end, MockBot.__call__
+    ended, send = DeliveryLedger(hall.redis).end, MockBot.__call__
 
     async def slow(bot: MockBot, method: Any, *args: Any) -> Any:
         await ended("u1")

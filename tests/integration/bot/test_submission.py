@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 from teremok import MockBot
 
-from app.bot.delivery.conversations import Conversations
+from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.delivery.waiting import WaitingList
 from app.bot.requests.needed_pictures import NeededPictures
 from app.bot.requests.room import Room
@@ -60,7 +60,7 @@ async def submitter(
         with BlockingRedis.from_url(queue_server.url) as rq:
             alerts = Told()
             yield RequestSubmitter(
-                MockBot(), redis, rq, RequestStore(redis), Conversations(redis), RateLimiter(cache_server.url),
+                MockBot(), redis, rq, RequestStore(redis), DeliveryLedger(redis), RateLimiter(cache_server.url),
                 ResultCache(cache), Shown(), BotSettings(telegram_token=TOKEN), alerts,
                 Room(redis, fresh=0, alerts=alerts), MediaStore(f"file://{tmp_path}"),
             )  # fmt: skip
@@ -94,7 +94,7 @@ async def test_a_full_redis_takes_nothing_from_a_request_that_was_taken_before(
     submitter: RequestSubmitter, queue_server: RedisServer
 ) -> None:
     assert await submitter.submit(SPEC, TARGET, TRANSLATE)
-    await submitter.conversations.end("u1")
+    await submitter.ledger.end("u1")
     queue_server.client.config_set("maxmemory", "1mb")
     try:
         with pytest.raises(RedisError, match="Redis is full"):
@@ -102,7 +102,7 @@ async def test_a_full_redis_takes_nothing_from_a_request_that_was_taken_before(
     finally:
         queue_server.client.config_set("maxmemory", "0")
     assert waiting(queue_server) == ["u1"]
-    assert queue_server.client.hexists(redis_keys.conversation("u1"), "ended")
+    assert queue_server.client.hexists(redis_keys.ledger_entry("u1"), "ended")
 
 
 async def test_nothing_new_is_begun_while_memory_is_nearly_full_and_what_was_taken_goes_on(
@@ -193,7 +193,7 @@ async def test_what_unanswered_requests_need_is_named_among_the_pictures(
     await needed.write()  # they have ended, and nobody has been told
     assert "inputs/aa/one.jpg" in (tmp_path / NEEDED).read_text()
     for request_id in ("u1", "u2", "u3"):
-        await submitter.conversations.end(request_id)
+        await submitter.ledger.end(request_id)
     await waiting_list.refresh(knows_all)
     await needed.write()
     assert (tmp_path / NEEDED).read_text() == ""

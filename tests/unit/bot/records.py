@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.bot.delivery.conversations import ENDED, Conversation
 from app.bot.delivery.eta import QueueState
+from app.bot.delivery.ledger import ENDED, LedgerEntry
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestRecord, RequestState
 
@@ -64,14 +64,14 @@ class Ledger:
     ended: set[str] = field(default_factory=set)
     files: dict[tuple[str, int], str] = field(default_factory=dict)
 
-    async def load(self, name: str) -> Conversation:
-        return Conversation()
+    async def load(self, name: str) -> LedgerEntry:
+        return LedgerEntry()
 
     async def claim(self, name: str, sender: str) -> int:
         return ENDED if name in self.ended else 1
 
     @contextlib.asynccontextmanager
-    async def hold(self, name: str, sender: str, attempt: int) -> AsyncIterator[None]:
+    async def lock(self, name: str, sender: str, attempt: int) -> AsyncIterator[None]:
         yield
 
     async def end(self, name: str) -> None:

@@ -43,7 +43,7 @@ class Stage:
             settings=BotSettings(telegram_token=TOKEN),
             submitter=self.submitter,
             requests=self.records,
-            conversations=self.ledger,
+            ledger=self.ledger,
             pictures=PictureSender(self.bot, MediaStore(f"file://{directory}")),
             photos=TakenIn(),
         )

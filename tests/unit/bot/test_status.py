@@ -59,7 +59,7 @@ class Stage:
             settings=BotSettings(telegram_token=TOKEN),
             submitter=RequestSubmitter(),
             requests=self.records,
-            conversations=Ledger(),
+            ledger=Ledger(),
             estimator=Sky(),
             cancellation=Cancellation(self.records),
             pictures=PictureSender(self.bot, MediaStore(f"file://{directory}")),

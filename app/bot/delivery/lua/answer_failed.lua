@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
-local conversation = KEYS[1]
+local ledger_entry = KEYS[1]
 local ttl = ARGV[1]
 
-redis.call('EXPIRE', conversation, ttl)
-return redis.call('HINCRBY', conversation, 'failures', 1)
+redis.call('EXPIRE', ledger_entry, ttl)
+return redis.call('HINCRBY', ledger_entry, 'failures', 1)

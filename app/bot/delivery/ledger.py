@@ -25,7 +25,7 @@ from app.core.lua_scripts import load
 from app.core.redis_retry import retry
 
 TTL: Final = 7 * 24 * 3600
-"""Seconds that a conversation is remembered after its last change."""
+"""Seconds that a ledger entry is remembered after its last change."""
 
 HOLD: Final = 6.0
 """Seconds that a claim lasts unless it is renewed."""
@@ -35,7 +35,7 @@ HELD: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class LedgerEntry:
     """The message that is answered, and how far the answer has got.
 
     ``file_ids``: Telegram's names for the pictures that have been sent; ``place``: the message that is to become the
@@ -48,8 +48,8 @@ class Conversation:
     album: tuple[int, ...] = ()
 
 
-class Conversations:
-    """The conversations in Redis (the queue's instance; a client with ``decode_responses``)."""
+class DeliveryLedger:
+    """The entries in Redis (the queue's instance; a client with ``decode_responses``)."""
 
     def __init__(self, redis: Redis, epoch: Epoch = NO_EPOCH) -> None:
         self._redis = redis
@@ -63,10 +63,10 @@ class Conversations:
         self._miss = redis.register_script(load(__file__, "miss_result"))
         self._return = redis.register_script(load(__file__, "return_missed"))
 
-    async def load(self, request_id: str) -> Conversation:
-        """Return what has been said; an empty conversation if nothing is known."""
-        data = cast(dict[str, str], await self._redis.hgetall(redis_keys.conversation(request_id)))
-        return Conversation(
+    async def load(self, request_id: str) -> LedgerEntry:
+        """Return what has been said; an empty ledger entry if nothing is known."""
+        data = cast(dict[str, str], await self._redis.hgetall(redis_keys.ledger_entry(request_id)))
+        return LedgerEntry(
             prompt_message_id=int(data["prompt_message_id"]) if "prompt_message_id" in data else None,
             file_ids=tuple(json.loads(data.get("file_ids", "[]"))),
             place=int(data["place"]) if "place" in data else None,
@@ -79,11 +79,11 @@ class Conversations:
 
     async def claim(self, request_id: str, sender: str) -> int:
         """Claim the right to answer; return the attempt's number (from 1), ``ENDED``, or ``HELD`` by another."""
-        keys = [redis_keys.conversation(request_id)]
+        keys = [redis_keys.ledger_entry(request_id)]
         return int(await self._claim(keys=keys, args=[sender, HOLD, TTL, ENDED, HELD]))
 
     @contextlib.asynccontextmanager
-    async def hold(self, request_id: str, sender: str, attempt: int) -> AsyncIterator[None]:
+    async def lock(self, request_id: str, sender: str, attempt: int) -> AsyncIterator[None]:
         """Keep a claim alive for as long as the block takes: flood control can make sending slow.
 
         Messages that are sent within are fenced: each asks first whether the claim is still ours.
@@ -102,7 +102,7 @@ class Conversations:
         Raises:
             ClaimLostError: another sender has taken over meanwhile, and does not know of this message.
         """
-        key = redis_keys.conversation(request_id)
+        key = redis_keys.ledger_entry(request_id)
         if not await retry(lambda: self._place(keys=[key], args=[sender, attempt, message_id])):
             raise ClaimLostError(f"request {request_id}: another sender has taken over")
 
@@ -114,7 +114,7 @@ class Conversations:
         Raises:
             ClaimLostError: another sender has taken over meanwhile, and does not know of these messages.
         """
-        keys = [redis_keys.conversation(request_id), redis_keys.shown(chat_id, "")]
+        keys = [redis_keys.ledger_entry(request_id), redis_keys.shown(chat_id, "")]
         names = [json.dumps(file_ids)] if file_ids else []
         args: list[str | int] = [sender, attempt, request_id, TTL, json.dumps(album), *names]
         if not await retry(lambda: self._album(keys=keys, args=args)):
@@ -128,16 +128,16 @@ class Conversations:
 
     async def pictures_sent(self, request_id: str, file_ids: Sequence[str]) -> None:
         """Note which pictures have been sent in all."""
-        key = redis_keys.conversation(request_id)
+        key = redis_keys.ledger_entry(request_id)
         await retry(lambda: self._sent(keys=[key], args=[TTL, json.dumps(file_ids)]))
 
     async def failed(self, request_id: str) -> int:
         """Count an attempt that failed; return how many have."""
-        return int(await self._failed(keys=[redis_keys.conversation(request_id)], args=[TTL]))
+        return int(await self._failed(keys=[redis_keys.ledger_entry(request_id)], args=[TTL]))
 
     async def file_of(self, request_id: str, number: int) -> str:
         """Return Telegram's name for the file in full quality of a picture; empty if it has not been sent."""
-        return await cast(Any, self._redis.hget(redis_keys.conversation(request_id), f"file_{number}")) or ""
+        return await cast(Any, self._redis.hget(redis_keys.ledger_entry(request_id), f"file_{number}")) or ""
 
     async def file_sent(self, request_id: str, number: int, file_id: str) -> None:
         """Remember Telegram's name for the file in full quality of a picture."""
@@ -149,20 +149,20 @@ class Conversations:
 
     async def miss(self, request_id: str, user_id: int) -> None:
         """Note that a result is there, and nobody to send it to: it waits for ``TTL`` seconds for them to return."""
-        keys = [redis_keys.conversation(request_id), redis_keys.missed(user_id)]
+        keys = [redis_keys.ledger_entry(request_id), redis_keys.missed(user_id)]
         await retry(lambda: self._miss(keys=keys, args=[TTL, request_id]))
 
     async def returned(self, user_id: int) -> None:
         """Have a person who is back sent what they have missed: it is told of once more."""
-        await self._return(keys=[redis_keys.missed(user_id), redis_keys.EVENTS, redis_keys.conversation("")])
+        await self._return(keys=[redis_keys.missed(user_id), redis_keys.EVENTS, redis_keys.ledger_entry("")])
 
     async def forget(self, request_id: str) -> None:
-        """Drop the conversation of a request that was not taken after all."""
-        await self._redis.delete(redis_keys.conversation(request_id))
+        """Drop the ledger entry of a request that was not taken after all."""
+        await self._redis.delete(redis_keys.ledger_entry(request_id))
 
     async def _note(self, request_id: str, **fields: int | str) -> None:
         pairs = [str(part) for pair in fields.items() for part in pair]
-        await self._set(keys=[redis_keys.conversation(request_id)], args=[TTL, *pairs])
+        await self._set(keys=[redis_keys.ledger_entry(request_id)], args=[TTL, *pairs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class _Renewal:
     attempt: int
 
     async def __call__(self) -> bool:
-        key = redis_keys.conversation(self.request_id)
+        key = redis_keys.ledger_entry(self.request_id)
         return bool(await self.script(keys=[key], args=[self.sender, self.attempt, HOLD]))
 
 
