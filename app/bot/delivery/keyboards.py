@@ -19,7 +19,7 @@ _ROW: Final = 4
 """Buttons side by side in a list."""
 
 
-class Verb(StrEnum):
+class ResultAction(StrEnum):
     """What can be done with a result; each has a text ``result-<name>``."""
 
     AGAIN = "again"
@@ -30,18 +30,22 @@ class Verb(StrEnum):
     FILE = "file"
 
 
-_VERB_ROWS: Final = ((Verb.AGAIN, Verb.VARIATION), (Verb.UPSCALE, Verb.EDIT, Verb.RETOUCH), (Verb.FILE,))
+_ACTION_ROWS: Final = (
+    (ResultAction.AGAIN, ResultAction.VARIATION),
+    (ResultAction.UPSCALE, ResultAction.EDIT, ResultAction.RETOUCH),
+    (ResultAction.FILE,),
+)
 _ANOTHER_PHOTO: Final = frozenset({FailureReason.NO_FACE, FailureReason.BAD_INPUT, FailureReason.POLICY})
-_FOR_ALL: Final = ((Verb.AGAIN, Verb.FILE),)
+_FOR_ALL: Final = ((ResultAction.AGAIN, ResultAction.FILE),)
 """What can be done with all pictures of a result together."""
-_OTHERWISE: Final = frozenset({Verb.AGAIN, Verb.VARIATION})
+_OTHERWISE: Final = frozenset({ResultAction.AGAIN, ResultAction.VARIATION})
 """What brings another picture; an upscale and a retouch have no other."""
 
 
 class ResultButton(CallbackData, prefix="r"):
     """Do something with a picture (numbered from 0) of a request's result."""
 
-    verb: Verb
+    action: ResultAction
     request_id: str
     number: int
 
@@ -120,16 +124,16 @@ def album_keyboard(record: RequestRecord, picked: int | None, translate: Transla
         if (text := translate("album-all") if number == ALL else str(number + 1))
     ]
     rows = [] if picked is None else _result_rows(record, picked, translate)
-    if picked is None and record.known and offers(Verb.AGAIN, record.request.operation, ALL):
-        rows = [[_verb_button(record, Verb.AGAIN, ALL, translate)]]
+    if picked is None and record.known and offers(ResultAction.AGAIN, record.request.operation, ALL):
+        rows = [[_verb_button(record, ResultAction.AGAIN, ALL, translate)]]
     return InlineKeyboardMarkup(inline_keyboard=[pick, *rows])
 
 
-def offers(verb: Verb, operation: Operation, number: int) -> bool:
+def offers(action: ResultAction, operation: Operation, number: int) -> bool:
     """Whether something can be done with a picture, or all, of an operation's result."""
-    if verb in _OTHERWISE and operation in (Operation.RETOUCH, Operation.UPSCALE):
+    if action in _OTHERWISE and operation in (Operation.RETOUCH, Operation.UPSCALE):
         return False
-    return number != ALL or any(verb in row for row in _FOR_ALL)
+    return number != ALL or any(action in row for row in _FOR_ALL)
 
 
 def result_keyboard(record: RequestRecord, number: int, translate: Translator) -> InlineKeyboardMarkup:
@@ -175,23 +179,25 @@ def requests_keyboard(request_ids: Sequence[str], translate: Translator) -> Inli
 
 
 def _result_rows(record: RequestRecord, number: int, translate: Translator) -> list[list[InlineKeyboardButton]]:
-    def row(verbs: Iterable[Verb]) -> list[InlineKeyboardButton]:
+    def row(actions: Iterable[ResultAction]) -> list[InlineKeyboardButton]:
         return [
-            _verb_button(record, verb, number, translate)
-            for verb in verbs
-            if offers(verb, record.request.operation, number)
+            _verb_button(record, action, number, translate)
+            for action in actions
+            if offers(action, record.request.operation, number)
         ]
 
-    return [buttons for verbs in (_FOR_ALL if number == ALL else _VERB_ROWS) if (buttons := row(verbs))]
+    return [buttons for actions in (_FOR_ALL if number == ALL else _ACTION_ROWS) if (buttons := row(actions))]
 
 
-def _verb_button(record: RequestRecord, verb: Verb, number: int, translate: Translator) -> InlineKeyboardButton:
-    text = f"result-{verb}"
-    if verb is Verb.FILE and number == ALL:
+def _verb_button(
+    record: RequestRecord, action: ResultAction, number: int, translate: Translator
+) -> InlineKeyboardButton:
+    text = f"result-{action}"
+    if action is ResultAction.FILE and number == ALL:
         text = "result-files"
-    elif verb is Verb.AGAIN and record.known:
+    elif action is ResultAction.AGAIN and record.known:
         text = "result-new"
-    return _button(translate(text), ResultButton(verb=verb, request_id=record.request.id, number=number))
+    return _button(translate(text), ResultButton(action=action, request_id=record.request.id, number=number))
 
 
 def _button(text: str, data: CallbackData) -> InlineKeyboardButton:

@@ -15,7 +15,7 @@ from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Translator
 from app.bot.users import stats
-from app.bot.users.broadcast import Action, BroadcastButton, Broadcasts, Start, keyboard_of
+from app.bot.users.broadcast import BroadcastAction, BroadcastButton, Broadcasts, Start, keyboard_of
 from app.bot.users.commands import Menus
 from app.bot.users.users import Users
 
@@ -105,7 +105,7 @@ async def handle_broadcast(message: Message, command: CommandObject, translate: 
     await message.answer(
         translate("broadcast-confirm", count=await users.audience()),
         reply_parameters=ReplyParameters(message_id=draft.message_id),
-        reply_markup=keyboard_of(translate, draft.message_id, Action.SEND, Action.DISCARD),
+        reply_markup=keyboard_of(translate, draft.message_id, BroadcastAction.SEND, BroadcastAction.DISCARD),
     )
 
 
@@ -119,12 +119,12 @@ async def handle_broadcast_button(
     chat_id, progress_id = query.message.chat.id, query.message.message_id
     discarded = False
     match callback_data.action:
-        case Action.SEND:
+        case BroadcastAction.SEND:
             start = await broadcasts.start(chat_id, callback_data.message_id, progress_id)
             key = f"broadcast-{start}" if start is not Start.KNOWN else "broadcast-stale"
-        case Action.STOP:
+        case BroadcastAction.STOP:
             key = "broadcast-stopping" if await broadcasts.stop(chat_id, progress_id) else "broadcast-stale"
-        case Action.DISCARD:
+        case BroadcastAction.DISCARD:
             discarded = await broadcasts.discard(chat_id, progress_id)
             key = "broadcast-discarded" if discarded else "broadcast-stale"
     await quietly(bot, query.answer(translate(key)))

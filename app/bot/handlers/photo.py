@@ -20,7 +20,7 @@ from app.bot.filters import (
 )
 from app.bot.refusals import RefusedError
 from app.bot.requests.dialogues import BURST, Editing, Retouching, Showing, Upscaling
-from app.bot.requests.photo_menu import Deed, PhotoButton, photo_keyboard, put_away
+from app.bot.requests.photo_menu import PhotoAction, PhotoButton, photo_keyboard, put_away
 from app.bot.requests.photos import Photos, PictureFile, picture_in
 from app.bot.requests.questions import ask, enter
 from app.bot.telegram import quietly
@@ -106,7 +106,7 @@ def make_router() -> Router:
     waiting = StateFilter(Editing.picture, Retouching.picture, Upscaling.picture)
     router.message.register(handle_text_for_photo, waiting, brings_words)
     router.message.register(handle_photo, brings_picture)
-    router.callback_query.register(handle_new_button, PhotoButton.filter(F.deed == Deed.NEW))
+    router.callback_query.register(handle_new_button, PhotoButton.filter(F.action == PhotoAction.NEW))
     router.message.register(handle_unknown_caption, has_command_for_caption)
     router.message.register(handle_moving_picture, is_moving_picture)
     router.message.register(handle_other_document, brings_document)

@@ -14,7 +14,7 @@ from aiogram.methods import EditMessageReplyMarkup
 from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.delivery.fence import ClaimLostError
-from app.bot.delivery.keyboards import ALL, PickButton, ResultButton, Verb, album_keyboard, offers
+from app.bot.delivery.keyboards import ALL, PickButton, ResultAction, ResultButton, album_keyboard, offers
 from app.bot.delivery.ledger import ENDED, HELD, DeliveryLedger
 from app.bot.delivery.picture_sender import Frame, PictureSender
 from app.bot.handlers.edit import start_edit
@@ -54,7 +54,7 @@ async def handle_result_button(
         or record is None
         or record.request.user_id != query.from_user.id
         or not _is_there(number, record)
-        or not offers(callback_data.verb, record.request.operation, number)
+        or not offers(callback_data.action, record.request.operation, number)
     ):
         await handle_stale_button(query, bot, translate)
         return
@@ -62,24 +62,27 @@ async def handle_result_button(
     chat_id, message_id = query.message.chat.id, query.message.message_id
     target = ReplyTarget(f"u{event_update.update_id}", query.from_user.id, chat_id, message_id)
     key = record.media[number] if number != ALL else ""
-    if callback_data.verb not in (Verb.AGAIN, Verb.FILE):  # when it is no longer kept, as Telegram has it
+    if callback_data.action not in (
+        ResultAction.AGAIN,
+        ResultAction.FILE,
+    ):  # when it is no longer kept, as Telegram has it
         shown = query.message if isinstance(query.message, Message) else None
         key = await photos.of(shown) or await photos.of_result(record, number)
-    match callback_data.verb:
-        case Verb.AGAIN:
+    match callback_data.action:
+        case ResultAction.AGAIN:
             await submitter.submit(_again(record.request, target), target, translate)
-        case Verb.VARIATION:
+        case ResultAction.VARIATION:
             await submitter.submit(_variation(key, record.request, target), target, translate)
-        case Verb.UPSCALE:
+        case ResultAction.UPSCALE:
             await upscale(key, target, translate, submitter)
-        case Verb.EDIT:
+        case ResultAction.EDIT:
             album = (await ledger.load(record.request.id)).album
             is_below = not (isinstance(query.message, Message) and picture_in(query.message))
             about = album[number] if is_below and number < len(album) else message_id
             await start_edit(key, about, datetime.now(UTC), bot, state, translate)
-        case Verb.RETOUCH:
+        case ResultAction.RETOUCH:
             await retouch(key, target, translate, submitter)
-        case Verb.FILE:
+        case ResultAction.FILE:
             frame = Frame(chat_id, reply_to=message_id)
             for each in range(len(record.media)) if number == ALL else [number]:
                 press = f"{target.request_id}:{each}" if number == ALL else target.request_id

@@ -7,7 +7,7 @@ from aiogram.types import CallbackQuery, Message, Update
 
 from app.bot.filters import brings_picture
 from app.bot.requests.dialogues import Retouching
-from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_away
+from app.bot.requests.photo_menu import PhotoAction, PhotoButton, pressed_photo, put_away
 from app.bot.requests.photos import Photos
 from app.bot.requests.questions import ask, enter, leave
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
@@ -75,5 +75,5 @@ def make_router() -> Router:
     router = Router(name="retoucher")
     router.message.register(handle_retoucher_start, Command("retouch"))
     router.message.register(handle_retoucher_picture, StateFilter(Retouching), brings_picture)
-    router.callback_query.register(handle_retoucher_button, PhotoButton.filter(F.deed == Deed.RETOUCH))
+    router.callback_query.register(handle_retoucher_button, PhotoButton.filter(F.action == PhotoAction.RETOUCH))
     return router

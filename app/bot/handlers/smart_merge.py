@@ -11,7 +11,7 @@ from aiogram.types import CallbackQuery, Message, Update
 from app.bot.filters import brings_picture, brings_words, is_album
 from app.bot.refusals import RefusedError
 from app.bot.requests.dialogues import Editing, Merging, Retouching, Showing, Upscaling
-from app.bot.requests.photo_menu import Deed, PhotoButton, pressed_photo, put_away
+from app.bot.requests.photo_menu import PhotoAction, PhotoButton, pressed_photo, put_away
 from app.bot.requests.photos import Photos, PictureFile, picture_in
 from app.bot.requests.prompts import clean_prompt
 from app.bot.requests.questions import Meant, WordsButton, ask, asked_about_words, asks_about_words, enter, leave
@@ -182,5 +182,5 @@ def make_router() -> Router:
         WordsButton.filter(F.meant == Meant.DIALOGUE),
         asks_about_words,
     )
-    router.callback_query.register(handle_smart_merge_button, PhotoButton.filter(F.deed == Deed.MERGE))
+    router.callback_query.register(handle_smart_merge_button, PhotoButton.filter(F.action == PhotoAction.MERGE))
     return router

@@ -21,7 +21,7 @@ from app.bot.telegram import quietly
 from app.bot.texts import Translator
 
 
-class Deed(StrEnum):
+class PhotoAction(StrEnum):
     """What can be done with a photo; each has a text ``photo-button-<name>``."""
 
     EDIT = "edit"
@@ -35,18 +35,25 @@ class Deed(StrEnum):
 class PhotoButton(CallbackData, prefix="p"):
     """Do something with the photo to which the menu replies."""
 
-    deed: Deed
+    action: PhotoAction
 
 
-_ROWS: Final = ((Deed.EDIT, Deed.UPSCALE), (Deed.RETOUCH,), (Deed.MERGE,), (Deed.NEW,))
+_ROWS: Final = (
+    (PhotoAction.EDIT, PhotoAction.UPSCALE),
+    (PhotoAction.RETOUCH,),
+    (PhotoAction.MERGE,),
+    (PhotoAction.NEW,),
+)
 
 
 def photo_keyboard(translate: Translator) -> InlineKeyboardMarkup:
     """Return the menu's buttons."""
     rows = [
         [
-            InlineKeyboardButton(text=translate(f"photo-button-{deed}"), callback_data=PhotoButton(deed=deed).pack())
-            for deed in row
+            InlineKeyboardButton(
+                text=translate(f"photo-button-{action}"), callback_data=PhotoButton(action=action).pack()
+            )
+            for action in row
         ]
         for row in _ROWS
     ]

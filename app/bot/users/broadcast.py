@@ -43,7 +43,7 @@ _DECIDED_TTL: Final = 30 * 24 * 3600
 logger = logging.getLogger(__name__)
 
 
-class Action(StrEnum):
+class BroadcastAction(StrEnum):
     """What an admin can do about a broadcast."""
 
     SEND = "send"
@@ -54,7 +54,7 @@ class Action(StrEnum):
 class BroadcastButton(CallbackData, prefix="broadcast"):
     """Does something about the broadcast of the message ``message_id`` of the admin's chat."""
 
-    action: Action
+    action: BroadcastAction
     message_id: int
 
 
@@ -214,7 +214,7 @@ class Broadcaster:
         text = translate(
             key, total=broadcast.total, sent=broadcast.sent, gone=broadcast.gone, failed=broadcast.failed
         )
-        keyboard = keyboard_of(translate, broadcast.message_id, Action.STOP) if stop else None
+        keyboard = keyboard_of(translate, broadcast.message_id, BroadcastAction.STOP) if stop else None
         method = EditMessageText(
             chat_id=broadcast.chat_id, message_id=broadcast.progress_id, text=text, reply_markup=keyboard
         )
@@ -239,7 +239,7 @@ class Broadcaster:
                 await self._broadcasts.claim(self._sender)
 
 
-def keyboard_of(translate: Translator, message_id: int, *actions: Action) -> InlineKeyboardMarkup:
+def keyboard_of(translate: Translator, message_id: int, *actions: BroadcastAction) -> InlineKeyboardMarkup:
     """Return a row of buttons about the broadcast of a message."""
     buttons = [
         InlineKeyboardButton(

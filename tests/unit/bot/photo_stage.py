@@ -14,7 +14,7 @@ from teremok import MockBot, MockCallbackQuery, MockMessagePhoto, MockMessageTex
 
 from app.bot.dispatcher import make_dispatcher
 from app.bot.refusals import RefusedError
-from app.bot.requests.photo_menu import Deed, PhotoButton
+from app.bot.requests.photo_menu import PhotoAction, PhotoButton
 from app.bot.requests.photos import Photos, PictureFile, picture_in
 from app.bot.requests.submission import ReplyTarget, RequestSpec
 from app.bot.settings import BotSettings
@@ -118,9 +118,9 @@ class Stage:
         update = {"update_id": next(update_ids), "message": parts[0], ALBUM_FIELD: parts}
         return await self.gets(Update.model_validate(update, context={"bot": self.bot}))
 
-    async def presses(self, deed: Deed, photo: Message | None, message: Any = None) -> list[str]:
+    async def presses(self, action: PhotoAction, photo: Message | None, message: Any = None) -> list[str]:
         menu = message or MockMessageText("menu", user=ANNA, reply_to_message=photo)
-        return await self.gets(MockCallbackQuery(PhotoButton(deed=deed).pack(), user=ANNA, message=menu))
+        return await self.gets(MockCallbackQuery(PhotoButton(action=action).pack(), user=ANNA, message=menu))
 
     def ordered(self) -> tuple[Operation, str, tuple[str, ...]]:
         """The only spec."""

@@ -10,8 +10,8 @@ from app.bot.delivery.keyboards import (
     CancelButton,
     HistoryButton,
     PickButton,
+    ResultAction,
     ResultButton,
-    Verb,
     album_keyboard,
     history_keyboard,
     requests_keyboard,
@@ -66,14 +66,14 @@ def test_an_album_has_a_button_for_each_picture_and_then_those_for_the_one_picke
 
 def test_each_button_says_what_to_do_with_which_picture_of_which_request() -> None:
     assert [ResultButton.unpack(button) for button in data(result_keyboard(FOX, 3, EN))] == [
-        ResultButton(verb=verb, request_id="u1", number=3) for verb in Verb
+        ResultButton(action=action, request_id="u1", number=3) for action in ResultAction
     ]
 
 
 @pytest.mark.parametrize("request_id", LONGEST_IDS)
 def test_data_fits_into_64_bytes_and_comes_back_as_it_was(request_id: str) -> None:
     buttons: list[CallbackData] = [
-        *(ResultButton(verb=verb, request_id=request_id, number=9) for verb in Verb),
+        *(ResultButton(action=action, request_id=request_id, number=9) for action in ResultAction),
         PickButton(request_id=request_id, number=ALL),
         CancelButton(request_id=request_id, listed=True),
         CancelAllButton(),

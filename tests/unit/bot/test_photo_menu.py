@@ -13,7 +13,7 @@ from aiogram.types import (
 from teremok import MockCallbackQuery, MockMessageText
 
 from app.bot.requests.dialogues import Merging, Showing
-from app.bot.requests.photo_menu import Deed, PhotoButton
+from app.bot.requests.photo_menu import PhotoAction, PhotoButton
 from app.core.operations import Operation
 from tests.unit.bot.photo_stage import ANNA, Stage, document, photo
 
@@ -23,7 +23,7 @@ async def test_a_photo_without_a_caption_gets_a_menu_in_reply(stage: Stage) -> N
     result = await stage.bot.dispatch(message)
     menu: Any = result.requests.send_message[0]
     buttons = [button for row in menu.reply_markup.inline_keyboard for button in row]
-    assert {PhotoButton.unpack(button.callback_data).deed for button in buttons} == set(Deed)
+    assert {PhotoButton.unpack(button.callback_data).action for button in buttons} == set(PhotoAction)
     assert menu.reply_parameters.message_id == message.message_id
     assert stage.photos.taken == []
 
@@ -35,25 +35,25 @@ async def test_a_document_is_looked_at_before_anything_is_offered(stage: Stage) 
 
 
 @pytest.mark.parametrize(
-    ("deed", "operation"), [(Deed.RETOUCH, Operation.RETOUCH), (Deed.UPSCALE, Operation.UPSCALE)]
+    ("action", "operation"), [(PhotoAction.RETOUCH, Operation.RETOUCH), (PhotoAction.UPSCALE, Operation.UPSCALE)]
 )
-async def test_the_menu_retouches_and_enlarges(stage: Stage, deed: Deed, operation: Operation) -> None:
+async def test_the_menu_retouches_and_enlarges(stage: Stage, action: PhotoAction, operation: Operation) -> None:
     message = photo()
-    assert await stage.presses(deed, message) == []
+    assert await stage.presses(action, message) == []
     assert stage.ordered() == (operation, "", ("photo",))
     [(_, target)] = stage.submitter.specs
     assert (target.user_id, target.message_id) == (ANNA.id, message.message_id)
 
 
 async def test_the_menu_asks_what_to_change(stage: Stage) -> None:
-    assert "What should I change" in (await stage.presses(Deed.EDIT, photo()))[0]
+    assert "What should I change" in (await stage.presses(PhotoAction.EDIT, photo()))[0]
     await stage.hears("make it winter")
     assert stage.ordered() == (Operation.EDIT, "make it winter", ("photo",))
 
 
 async def test_the_menu_collects_for_a_merge(stage: Stage) -> None:
-    assert "at least one more" in (await stage.presses(Deed.MERGE, photo("one")))[0]
-    assert "2 photos" in (await stage.presses(Deed.MERGE, photo("two")))[0]
+    assert "at least one more" in (await stage.presses(PhotoAction.MERGE, photo("one")))[0]
+    assert "2 photos" in (await stage.presses(PhotoAction.MERGE, photo("two")))[0]
     assert await stage.state() == Merging.pictures.state
 
 
@@ -105,7 +105,7 @@ async def test_who_draws_something_new_says_so(stage: Stage) -> None:
     await stage.gets(message)
     asked = (await stage.bot.get_data())["question"]
     menu = MockMessageText("menu", user=ANNA, reply_to_message=message).model_copy(update={"message_id": asked})
-    press = MockCallbackQuery(PhotoButton(deed=Deed.NEW).pack(), user=ANNA, message=menu)
+    press = MockCallbackQuery(PhotoButton(action=PhotoAction.NEW).pack(), user=ANNA, message=menu)
     result = await stage.bot.dispatch(press)
     [answer] = [method for method in result.requests.all if isinstance(method, AnswerCallbackQuery)]
     assert answer.text == "All right: tell me what to draw."
@@ -113,10 +113,10 @@ async def test_who_draws_something_new_says_so(stage: Stage) -> None:
     assert stage.ordered() == (Operation.CREATE, "a fox", ())
 
 
-@pytest.mark.parametrize("deed", list(Deed))
-async def test_the_menu_goes_once_it_is_used(stage: Stage, deed: Deed) -> None:
+@pytest.mark.parametrize("action", list(PhotoAction))
+async def test_the_menu_goes_once_it_is_used(stage: Stage, action: PhotoAction) -> None:
     menu = MockMessageText("menu", user=ANNA, reply_to_message=photo())
-    press = MockCallbackQuery(PhotoButton(deed=deed).pack(), user=ANNA, message=menu)
+    press = MockCallbackQuery(PhotoButton(action=action).pack(), user=ANNA, message=menu)
     assert await stage.deletes(press) == [menu.message_id]
 
 
@@ -124,7 +124,10 @@ async def test_the_menu_stays_while_what_is_wanted_is_refused(stage: Stage) -> N
     stage.submitter.takes = False
     menu = MockMessageText("menu", user=ANNA, reply_to_message=photo())
     assert (
-        await stage.deletes(MockCallbackQuery(PhotoButton(deed=Deed.UPSCALE).pack(), user=ANNA, message=menu)) == []
+        await stage.deletes(
+            MockCallbackQuery(PhotoButton(action=PhotoAction.UPSCALE).pack(), user=ANNA, message=menu)
+        )
+        == []
     )
 
 
@@ -144,7 +147,7 @@ async def test_photos_in_a_burst_have_one_menu_and_are_merged_together(stage: St
     assert [type(method) for method in result.requests.all] == [DeleteMessage, SendMessage]
     menu: Any = result.requests.send_message[0]
     assert "these 2 photos" in menu.text
-    assert "2 photos of 10" in (await stage.presses(Deed.MERGE, two))[0]
+    assert "2 photos of 10" in (await stage.presses(PhotoAction.MERGE, two))[0]
     await stage.hears("together")
     assert stage.ordered() == (Operation.MERGE, "together", ("one", "two"))
 
@@ -159,19 +162,19 @@ async def test_the_menu_of_a_photo_that_came_long_before_stays(stage: Stage) -> 
 GONE = InaccessibleMessage(chat=Chat(id=ANNA.id, type="private"), message_id=5)
 
 
-@pytest.mark.parametrize("deed", [deed for deed in Deed if deed is not Deed.NEW])
+@pytest.mark.parametrize("action", [action for action in PhotoAction if action is not PhotoAction.NEW])
 @pytest.mark.parametrize(
     "menu", [GONE, MockMessageText("menu"), MockMessageText("menu", reply_to_message=MockMessageText("no picture"))]
 )
-async def test_a_button_without_its_photo_does_nothing(stage: Stage, deed: Deed, menu: Any) -> None:
-    assert "can't see that picture any more" in (await stage.presses(deed, None, menu))[0]
+async def test_a_button_without_its_photo_does_nothing(stage: Stage, action: PhotoAction, menu: Any) -> None:
+    assert "can't see that picture any more" in (await stage.presses(action, None, menu))[0]
     assert stage.submitter.specs == []
     assert await stage.state() is None
 
 
 async def test_a_press_is_answered_first_even_if_that_comes_too_late(stage: Stage) -> None:
     stage.bot.add_result(AnswerCallbackQuery, ok=False, error_code=400, description="Bad Request: query is too old")
-    await stage.presses(Deed.RETOUCH, photo())
+    await stage.presses(PhotoAction.RETOUCH, photo())
     assert isinstance(stage.bot.requests.all[0], AnswerCallbackQuery)
     assert stage.ordered() == (Operation.RETOUCH, "", ("photo",))
 

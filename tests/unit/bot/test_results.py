@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from teremok import MockBot, MockCallbackQuery, MockUpdate, MockUser
 
-from app.bot.delivery.keyboards import ALL, ResultButton, Verb, album_keyboard
+from app.bot.delivery.keyboards import ALL, ResultAction, ResultButton, album_keyboard
 from app.bot.delivery.picture_sender import PictureSender
 from app.bot.dispatcher import make_dispatcher
 from app.bot.handlers.results import SEED_MAX
@@ -51,9 +51,9 @@ class Stage:
             record("u1", ANNA.id, pictures=2, parameters={"image_size": "square_hd", "num_images": 2, "seed": 5})
         )
 
-    async def press(self, verb: str, request_id: str = "u1", number: Any = 0, user: Any = ANNA) -> list[Any]:
+    async def press(self, action: str, request_id: str = "u1", number: Any = 0, user: Any = ANNA) -> list[Any]:
         """Let somebody press a button; return what the bot does at Telegram."""
-        return await self.handle(self.pressed(f"r:{verb}:{request_id}:{number}", user))
+        return await self.handle(self.pressed(f"r:{action}:{request_id}:{number}", user))
 
     def pressed(self, data: str, user: Any = ANNA) -> Update:
         """Return the update that a press brings."""
@@ -86,20 +86,22 @@ async def test_a_variation_changes_the_picture_it_stands_under(stage: Stage) -> 
     assert spec.parameters.keys() == {"image_size", "seed", "variation"}
 
 
-@pytest.mark.parametrize("verb", ["again", "variation"])
+@pytest.mark.parametrize("action", ["again", "variation"])
 @pytest.mark.parametrize("operation", [Operation.UPSCALE, Operation.RETOUCH])
 async def test_a_button_of_old_under_what_can_not_come_out_otherwise_says_so(
-    stage: Stage, verb: str, operation: Operation
+    stage: Stage, action: str, operation: Operation
 ) -> None:
     stage.records.keep(record("u2", ANNA.id, operation=operation, prompt=""))
-    [answer] = await stage.press(verb, "u2")
+    [answer] = await stage.press(action, "u2")
     assert "has had its day" in answer.text
     assert stage.submitter.taken == []
 
 
-@pytest.mark.parametrize("verb", ["again", "variation"])
-async def test_each_press_brings_another_picture_and_a_press_handled_twice_the_same(stage: Stage, verb: str) -> None:
-    first, second = stage.pressed(f"r:{verb}:u1:0"), stage.pressed(f"r:{verb}:u1:0")
+@pytest.mark.parametrize("action", ["again", "variation"])
+async def test_each_press_brings_another_picture_and_a_press_handled_twice_the_same(
+    stage: Stage, action: str
+) -> None:
+    first, second = stage.pressed(f"r:{action}:u1:0"), stage.pressed(f"r:{action}:u1:0")
     for update in (first, second, first):
         await stage.handle(update)
     seeds = [spec.parameters["seed"] for spec, *_ in stage.submitter.taken]
@@ -108,11 +110,11 @@ async def test_each_press_brings_another_picture_and_a_press_handled_twice_the_s
     assert stage.submitter.taken[0][1] == stage.submitter.taken[2][1]
 
 
-@pytest.mark.parametrize(("verb", "operation"), [("upscale", Operation.UPSCALE), ("retouch", Operation.RETOUCH)])
+@pytest.mark.parametrize(("action", "operation"), [("upscale", Operation.UPSCALE), ("retouch", Operation.RETOUCH)])
 async def test_the_picture_under_which_the_button_stands_is_improved(
-    stage: Stage, verb: str, operation: Operation
+    stage: Stage, action: str, operation: Operation
 ) -> None:
-    await stage.press(verb, number=1)
+    await stage.press(action, number=1)
     [(spec, *_)] = stage.submitter.taken
     assert (spec.operation, spec.inputs) == (operation, ("u1-1.jpg",))
 
@@ -211,9 +213,9 @@ async def test_a_file_that_is_too_large_for_telegram_is_regretted(stage: Stage) 
 # -- what is not to be pressed -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", list(Verb))
-async def test_a_foreign_button_does_nothing_and_says_so(stage: Stage, verb: Verb) -> None:
-    [answer] = await stage.press(verb, user=BORIS)
+@pytest.mark.parametrize("action", list(ResultAction))
+async def test_a_foreign_button_does_nothing_and_says_so(stage: Stage, action: ResultAction) -> None:
+    [answer] = await stage.press(action, user=BORIS)
     assert isinstance(answer, AnswerCallbackQuery)
     assert answer.text == "Эта кнопка своё отслужила. Ваши последние картинки — в /history."
     assert stage.submitter.taken == []
@@ -256,6 +258,6 @@ async def test_an_answer_that_comes_too_late_for_telegram_hinders_nothing(stage:
 
 async def test_a_button_of_a_message_that_is_gone_still_works(stage: Stage) -> None:
     gone = InaccessibleMessage(chat=Chat(id=ANNA.id, type="private"), message_id=4, date=0)
-    query = MockCallbackQuery(ResultButton(verb=Verb.AGAIN, request_id="u1", number=0).pack(), user=ANNA)
+    query = MockCallbackQuery(ResultButton(action=ResultAction.AGAIN, request_id="u1", number=0).pack(), user=ANNA)
     await stage.handle(MockUpdate(callback_query=query.model_copy(update={"message": gone})))
     assert len(stage.submitter.taken) == 1
