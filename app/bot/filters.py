@@ -8,7 +8,7 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, Update
 
 from app.bot.requests.photos import picture_in
 from app.bot.updates.albums import album_of, is_whole, may_be_cut
-from app.bot.users.users import Acquaintance
+from app.bot.users.users import BotUser
 
 
 async def is_private(event: Message | CallbackQuery | ChatMemberUpdated) -> bool:
@@ -52,12 +52,12 @@ async def is_part_of_album(message: Message, event_update: Update) -> bool:
     return message.media_group_id is not None and album_of(event_update) is None
 
 
-async def is_piece(message: Message, event_update: Update, acquaintance: Acquaintance) -> bool:
+async def is_piece(message: Message, event_update: Update, bot_user: BotUser) -> bool:
     """Whether it is a piece of a text that a client has cut, as far as can be seen, and not put together yet."""
     text = message.text
     if text is None or is_whole(event_update):
         return False
-    return may_be_cut(text) or (acquaintance.cut and not _is_command(text))
+    return may_be_cut(text) or (bot_user.cut and not _is_command(text))
 
 
 async def is_album(message: Message, event_update: Update) -> bool:

@@ -60,7 +60,7 @@ async def handle_settings_button(
         await quietly(bot, query.answer(translate("settings-stale")))
         return
     await users.choose(query.from_user.id, choice, option)
-    chosen = await users.recall(query.from_user.id)
+    chosen = await users.get(query.from_user.id)
     translate = Translator(texts, chosen.locale)  # a new language is spoken at once
     await quietly(bot, query.answer(translate("settings-saved")))
     if choice is Choice.LANGUAGE:

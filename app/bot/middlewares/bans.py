@@ -10,7 +10,7 @@ from aiogram.types import TelegramObject, Update, User
 from app.bot.settings import BotSettings
 from app.bot.telegram import quietly
 from app.bot.texts import Translator
-from app.bot.users.users import Acquaintance, Users
+from app.bot.users.users import BotUser, Users
 
 
 class BansMiddleware(BaseMiddleware):
@@ -26,9 +26,9 @@ class BansMiddleware(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         """Go on with everybody else's updates."""
-        acquaintance: Acquaintance = data["acquaintance"]
+        bot_user: BotUser = data["bot_user"]
         user: User | None = data.get("event_from_user")
-        if not acquaintance.banned or user is None or not isinstance(event, Update):
+        if not bot_user.banned or user is None or not isinstance(event, Update):
             return await handler(event, data)
         bot: Bot = data["bot"]
         translate: Translator = data["translate"]

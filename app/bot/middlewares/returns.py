@@ -6,7 +6,7 @@ from typing import Any
 from aiogram import BaseMiddleware
 from aiogram.types import TelegramObject, User
 
-from app.bot.users.users import Acquaintance
+from app.bot.users.users import BotUser
 
 
 class ReturnsMiddleware(BaseMiddleware):
@@ -19,8 +19,8 @@ class ReturnsMiddleware(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         """Handle the update."""
-        acquaintance: Acquaintance = data["acquaintance"]
+        bot_user: BotUser = data["bot_user"]
         user: User | None = data.get("event_from_user")
-        if acquaintance.missed and user:
+        if bot_user.missed and user:
             await data["ledger"].returned(user.id)
         return await handler(event, data)

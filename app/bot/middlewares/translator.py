@@ -9,11 +9,11 @@ from aiogram.types import Chat, TelegramObject, User
 
 from app.bot.texts import Texts, Translator
 from app.bot.users.preferences import Preferences
-from app.bot.users.users import Acquaintance, Users
+from app.bot.users.users import BotUser, Users
 
 
 class TranslatorMiddleware(BaseMiddleware):
-    """Gives handlers ``translate`` (the texts in the person's language), ``preferences`` and ``acquaintance``."""
+    """Gives handlers ``translate`` (the texts in the person's language), ``preferences`` and ``bot_user``."""
 
     def __init__(self, texts: Texts, users: Users) -> None:
         self._texts = texts
@@ -30,10 +30,10 @@ class TranslatorMiddleware(BaseMiddleware):
         chat: Chat | None = data.get("event_chat")
         locale = self._texts.locale_for(user.language_code if user else None)
         if user and chat and chat.type == ChatType.PRIVATE:
-            acquaintance = await self._users.meet(user.id, locale)
+            bot_user = await self._users.upsert(user.id, locale)
         else:
-            acquaintance = Acquaintance(Preferences(), locale)
-        data["acquaintance"] = acquaintance
-        data["preferences"] = acquaintance.preferences
-        data["translate"] = Translator(self._texts, acquaintance.locale)
+            bot_user = BotUser(Preferences(), locale)
+        data["bot_user"] = bot_user
+        data["preferences"] = bot_user.preferences
+        data["translate"] = Translator(self._texts, bot_user.locale)
         return await handler(event, data)

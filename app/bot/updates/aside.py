@@ -51,7 +51,7 @@ class TellOfAside:
         """Tell. Only private chats get an answer: in a group nobody has asked the bot for anything."""
         chat_id = _private_chat_of(update)
         if chat_id is not None:
-            known = await self._users.recall(chat_id)
+            known = await self._users.get(chat_id)
             if not known.banned:
                 await self._say(chat_id, self._texts.translate(known.locale, f"aside-{why}"))
         await self._alerts.tell(Alert.UPDATE_ASIDE)

@@ -63,7 +63,7 @@ class Alerts:
             await self._redis.expire(key, _TOLD)
 
     async def _tell_one(self, admin: int, alert: Alert, variables: Mapping[str, str | int]) -> bool:
-        translate = Translator(self._texts, (await self._users.recall(admin)).locale)
+        translate = Translator(self._texts, (await self._users.get(admin)).locale)
         try:
             await self._bot(SendMessage(chat_id=admin, text=translate(f"alert-{alert}", **variables)))
         except (TelegramAPIError, ClientDecodeError) as error:

@@ -210,7 +210,7 @@ class Broadcaster:
 
     async def _show(self, broadcast: Broadcast, key: str, *, stop: bool) -> None:
         """Tell the admin how far it is. That it can't be told does not stop it."""
-        translate = Translator(self._texts, (await self._users.recall(broadcast.chat_id)).locale)
+        translate = Translator(self._texts, (await self._users.get(broadcast.chat_id)).locale)
         text = translate(
             key, total=broadcast.total, sent=broadcast.sent, gone=broadcast.gone, failed=broadcast.failed
         )

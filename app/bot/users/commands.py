@@ -50,7 +50,7 @@ class Menus:
         """Give one person a menu in the language that they chose, or that of their Telegram again."""
         scope = BotCommandScopeChat(chat_id=user_id)
         admin = user_id in self._admins
-        language = (await self._users.recall(user_id)).preferences.language
+        language = (await self._users.get(user_id)).preferences.language
         for locale in self._texts.locales:
             if language == AUTO and not admin:
                 await self._bot(DeleteMyCommands(scope=scope, language_code=_code(locale)))

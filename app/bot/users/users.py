@@ -19,7 +19,7 @@ _TELEGRAM_LOCALE: Final = "telegram_locale"
 
 
 @dataclass(frozen=True, slots=True)
-class Acquaintance:
+class BotUser:
     """What is known of a person; ``locale`` is the language to speak with them.
 
     ``missed``: results came while they had blocked the bot.
@@ -39,7 +39,7 @@ class Users:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def meet(self, user_id: int, telegram_locale: str) -> Acquaintance:
+    async def upsert(self, user_id: int, telegram_locale: str) -> BotUser:
         """Note that a person is here, and return what is known of them, in one round trip.
 
         While Redis is full nothing is noted, and people are served all the same.
@@ -58,11 +58,11 @@ class Users:
                 raise answer
         _, _, stored, banned, missed, cut = answers
         known = {**stored, _TELEGRAM_LOCALE: telegram_locale}
-        return _acquaintance(known, banned=bool(banned), missed=bool(missed), cut=bool(cut))
+        return _bot_user(known, banned=bool(banned), missed=bool(missed), cut=bool(cut))
 
-    async def recall(self, user_id: int) -> Acquaintance:
+    async def get(self, user_id: int) -> BotUser:
         """Return what is known of a person who is not here."""
-        return _acquaintance(
+        return _bot_user(
             cast(dict[str, str], await self._redis.hgetall(redis_keys.preferences(user_id))),
             banned=bool(await self._redis.sismember(redis_keys.BANNED, str(user_id))),
         )
@@ -110,8 +110,8 @@ class Users:
         await cast(Any, (self._redis.sadd if inside else self._redis.srem)(key, str(user_id)))
 
 
-def _acquaintance(stored: dict[str, str], *, banned: bool, missed: bool = False, cut: bool = False) -> Acquaintance:
+def _bot_user(stored: dict[str, str], *, banned: bool, missed: bool = False, cut: bool = False) -> BotUser:
     preferences = Preferences.from_hash(stored)
     telegram_locale = stored.get(_TELEGRAM_LOCALE, DEFAULT_LOCALE)
     locale = telegram_locale if preferences.language == AUTO else preferences.language
-    return Acquaintance(preferences, locale, banned, missed, cut)
+    return BotUser(preferences, locale, banned, missed, cut)

@@ -36,7 +36,7 @@ async def redis(queue_server: RedisServer) -> AsyncIterator[Redis]:
 async def users(redis: Redis) -> Users:
     users = Users(redis)
     for user_id in PEOPLE:
-        await users.meet(user_id, "en")
+        await users.upsert(user_id, "en")
     return users
 
 

@@ -37,39 +37,39 @@ def users(redis: Redis) -> Users:
 
 
 async def test_who_is_met_is_remembered_with_their_language(users: Users) -> None:
-    met = await users.meet(7, "ru")
+    met = await users.upsert(7, "ru")
     assert (met.preferences, met.locale, met.banned) == (Preferences(), "ru", False)
     assert await users.audience() == 1
-    assert (await users.recall(7)).locale == "ru"
+    assert (await users.get(7)).locale == "ru"
 
 
 async def test_a_chosen_language_is_stronger_than_telegram_s_until_it_is_given_up(users: Users) -> None:
     await users.choose(7, Choice.LANGUAGE, "en")
-    assert (await users.meet(7, "ru")).locale == "en"
+    assert (await users.upsert(7, "ru")).locale == "en"
     await users.choose(7, Choice.LANGUAGE, "auto")
-    assert (await users.recall(7)).locale == "ru"
+    assert (await users.get(7)).locale == "ru"
 
 
 async def test_choices_of_one_are_not_those_of_another(users: Users) -> None:
     await users.choose(7, Choice.SIZE, "portrait")
-    assert (await users.meet(7, "en")).preferences.size == "portrait"
-    assert (await users.meet(8, "en")).preferences.size == "auto"
+    assert (await users.upsert(7, "en")).preferences.size == "portrait"
+    assert (await users.upsert(8, "en")).preferences.size == "auto"
 
 
 async def test_an_option_of_an_earlier_release_counts_as_not_chosen(users: Users) -> None:
     await users.choose(7, Choice.SIZE, "hexagonal")
-    assert (await users.meet(7, "en")).preferences == Preferences()
+    assert (await users.upsert(7, "en")).preferences == Preferences()
 
 
 async def test_the_audience_is_without_those_who_left_and_those_who_are_banned(users: Users) -> None:
     for user_id in (7, 8, 9):
-        await users.meet(user_id, "en")
+        await users.upsert(user_id, "en")
     await users.leave(7)
     await users.set_banned(8, True)
     assert await users.audience() == 1
-    assert (await users.meet(8, "en")).banned
+    assert (await users.upsert(8, "en")).banned
     await users.set_banned(8, False)
-    assert not (await users.meet(8, "en")).banned
+    assert not (await users.upsert(8, "en")).banned
 
 
 async def test_lists_of_vips_and_banned_are_sorted(users: Users) -> None:
@@ -91,7 +91,7 @@ async def test_people_are_known_although_redis_is_full(users: Users, redis: Redi
     await users.choose(7, Choice.SIZE, "portrait")
     await redis.config_set("maxmemory", "1mb")
     try:
-        met = await users.meet(7, "ru")
+        met = await users.upsert(7, "ru")
     finally:
         await redis.config_set("maxmemory", "0")
     assert (met.preferences.size, met.locale) == ("portrait", "ru")
@@ -100,7 +100,7 @@ async def test_people_are_known_although_redis_is_full(users: Users, redis: Redi
 async def test_all_admins_hear_once_a_day_in_their_language(users: Users, redis: Redis) -> None:
     bot = MockBot()
     alerts = Alerts(bot, redis, users, Texts(), ADMINS)
-    await users.meet(ADMINS[1], "ru")
+    await users.upsert(ADMINS[1], "ru")
     await asyncio.gather(*(alerts.tell(Alert.SPEND_CAP) for _ in range(5)))
     said = [method for method in bot.requests.all if isinstance(method, SendMessage)]
     assert [method.chat_id for method in said] == list(ADMINS)
@@ -136,7 +136,7 @@ async def test_the_figures_are_those_of_the_last_minutes(redis: Redis) -> None:
     for _ in range(3):
         await redis.xadd(redis_keys.EVENTS, {"type": "done", "request_id": "u4"})
     await redis.hset(redis_keys.COUNTERS, mapping={"cache_hits": "1", "cache_misses": "3"})
-    await Users(redis).meet(7, "en")
+    await Users(redis).upsert(7, "en")
     await redis.zadd(redis_keys.USERS, {"8": time.time() - 7 * 24 * 3600})
     await redis.sadd("rq:workers", "rq:worker:living", "rq:worker:dead")
     await redis.hset("rq:worker:living", "birth", "now")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from app.bot.users.preferences import AUTO, Choice, Preferences
-from app.bot.users.users import Acquaintance, Users
+from app.bot.users.users import BotUser, Users
 
 
 @dataclass
@@ -16,14 +16,14 @@ class People(Users):
     banned_ids: set[int] = field(default_factory=set)
     told_of_ban: set[int] = field(default_factory=set)
 
-    async def meet(self, user_id: int, telegram_locale: str) -> Acquaintance:
+    async def upsert(self, user_id: int, telegram_locale: str) -> BotUser:
         self.met[user_id] = telegram_locale
-        return await self.recall(user_id)
+        return await self.get(user_id)
 
-    async def recall(self, user_id: int) -> Acquaintance:
+    async def get(self, user_id: int) -> BotUser:
         preferences = Preferences.from_hash(self.chosen.get(user_id, {}))
         locale = self.met.get(user_id, "en") if preferences.language == AUTO else preferences.language
-        return Acquaintance(preferences, locale, user_id in self.banned_ids)
+        return BotUser(preferences, locale, user_id in self.banned_ids)
 
     async def leave(self, user_id: int) -> None:
         self.met.pop(user_id, None)
