@@ -176,7 +176,7 @@ class RequestStore:
         """Return what is known of a request, or None if nothing is."""
         return _read(cast(dict[str, str], await self._redis.hgetall(redis_keys.request(request_id))))
 
-    async def just_made(self, cache_key: str) -> RequestRecord | None:
+    async def latest_for(self, cache_key: str) -> RequestRecord | None:
         """Return the request whose result serves all who ask for the same until the cache has it, if there is one."""
         leader = await self._redis.get(redis_keys.in_flight(cache_key))
         record = await self.load(str(leader)) if leader else None
@@ -232,11 +232,11 @@ class RequestStore:
         """Note that a request's job is in its queue: should it vanish from there, no death of a bot explains it."""
         await cast(Any, self._redis.hdel(redis_keys.request(request_id), "unqueued"))
 
-    async def sent(self, request_id: str, file_ids: tuple[str, ...]) -> None:
+    async def mark_sent(self, request_id: str, file_ids: tuple[str, ...]) -> None:
         """Remember Telegram's names for a result's pictures."""
         await self._sent(keys=[redis_keys.request(request_id)], args=[json.dumps(file_ids)])
 
-    async def told(self, request_id: str) -> None:
+    async def mark_notified(self, request_id: str) -> None:
         """Note that its person knows how a request ended: its record need not wait for that any more."""
         await self._told(keys=request_scripts.KEYS, args=[request_scripts.KEEP, request_id])
 
@@ -281,7 +281,7 @@ class RequestStore:
         )
 
     @retried
-    async def model_failed(self, request_id: str, lease: Lease, failures: int) -> bool:
+    async def count_model_failure(self, request_id: str, lease: Lease, failures: int) -> bool:
         """Note that the model failed in passing, for the ``failures``-th time: it may be submitted again."""
         return await self._move(
             request_id, RequestState.QUEUED, lease=lease, entered_from=(RequestState.SUBMITTED,),
@@ -289,7 +289,7 @@ class RequestStore:
         )  # fmt: skip
 
     @retried
-    async def submitted(self, request_id: str, fal: FalRequest) -> bool:
+    async def mark_submitted(self, request_id: str, fal: FalRequest) -> bool:
         """Record what fal answered, and emit ``started``.
 
         Needs no lease: whoever holds fal's answer, even a worker that has lost the job, saves a paid request.
@@ -300,7 +300,7 @@ class RequestStore:
         )  # fmt: skip
 
     @retried
-    async def stored(self, request_id: str, lease: Lease, media: tuple[str, ...]) -> bool:
+    async def mark_stored(self, request_id: str, lease: Lease, media: tuple[str, ...]) -> bool:
         """Record that the results lie in the media store under these keys."""
         return await self._move(
             request_id, RequestState.STORED, lease=lease, entered_from=(RequestState.SUBMITTED,),
@@ -308,7 +308,7 @@ class RequestStore:
         )  # fmt: skip
 
     @retried
-    async def done(self, request_id: str, lease: Lease) -> bool:
+    async def mark_done(self, request_id: str, lease: Lease) -> bool:
         """End the request well: emit ``done``."""
         return await self._move(
             request_id,

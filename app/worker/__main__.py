@@ -89,7 +89,7 @@ def build(settings: WorkerSettings) -> ConcurrentWorker:
         low_share=settings.low_priority_share,
         shutdown_grace=settings.shutdown_grace,
         final=(RequestFailedError,),
-        blameless=True,
+        crashes_at_work_only=True,
         timed=False,
         on_failure=image_worker.fail,
         chores=(Sweeper(redis, connection, RequestStore(redis, epoch)).run, write_back.run),

@@ -70,12 +70,12 @@ class Collector:
             if failures > MODEL_RETRIES:
                 raise RequestFailedError(FailureReason.PROVIDER_DOWN, str(error)) from error
             await self.retry_policy.wait(error, record.model_failures)
-            await self.store.model_failed(request.id, lease, failures)
+            await self.store.count_model_failure(request.id, lease, failures)
             return
         await self.latency.record(fal_request, progress.inference_time)
         media = await self._stored(request.id, models.result_urls(answer, request), deadline)
         log.info("request %s: %d pictures, %.1f s", request.id, len(media), time.time() - fal_request.submitted_at)
-        await self.store.stored(request.id, lease, media)
+        await self.store.mark_stored(request.id, lease, media)
 
     async def _completed(self, request_id: str, fal_request: FalRequest, deadline: Deadline) -> FalProgress:
         """Look at a request, now and then, until fal has completed it."""

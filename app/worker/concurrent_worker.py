@@ -63,7 +63,7 @@ class ConcurrentWorker(RqAdapter):
     ``functions`` is the allow-list: the functions, by dotted name, that jobs and their callbacks may name. Coroutine
     functions run on the loop, others in threads (which a time-out or a stop can leave behind, but not end).
     ``cap`` bounds the jobs of all workers together; ``low_share`` of them may always be of the last queue.
-    Errors of the classes ``final`` are never retried. ``blameless``: jobs say when they are at work
+    Errors of the classes ``final`` are never retried. ``crashes_at_work_only``: jobs say when they are at work
     (``Running.set_at_work``), and are not to blame if their worker dies while they are not.
     ``timed``: RQ's time limits of jobs hold.
     ``on_failure(job_id, error)`` is awaited before RQ records that a job failed for good.
@@ -83,7 +83,7 @@ class ConcurrentWorker(RqAdapter):
         low_share: int = 0,
         shutdown_grace: float = 3.0,
         final: tuple[type[Exception], ...] = (),
-        blameless: bool = False,
+        crashes_at_work_only: bool = False,
         timed: bool = True,
         on_failure: Callable[[str, Exception], Awaitable[None]] | None = None,
         lease: float = LEASE,
@@ -102,9 +102,9 @@ class ConcurrentWorker(RqAdapter):
         self._on_failure = on_failure
         self._sure = lease * SURE
         self._chores = chores
-        self._blameless = blameless
+        self._crashes_at_work_only = crashes_at_work_only
         self._timed = timed
-        self._leases = Leases(redis, name, queues, lease, blameless=blameless, epoch=epoch)
+        self._leases = Leases(redis, name, queues, lease, crashes_at_work_only=crashes_at_work_only, epoch=epoch)
         self._name_claim = NameClaim(redis, name, lease)
         self._source = JobSource(redis, self._leases, self.queues, cap, low_share)
         self._taken = 0
@@ -162,7 +162,7 @@ class ConcurrentWorker(RqAdapter):
 
     async def _say_farewell(self) -> None:
         async with asyncio.timeout(STOP_WAIT):
-            back = await self._leases.put_back_own(blame=False)
+            back = await self._leases.put_back_own(count_crash=False)
             if back:
                 log.info("handed %d jobs back", len(back))
             await self._rq(self.teardown)
@@ -183,7 +183,7 @@ class ConcurrentWorker(RqAdapter):
                 group.create_task(chore())
 
     async def _register(self) -> None:
-        back = await self._leases.put_back_own(blame=True)
+        back = await self._leases.put_back_own(count_crash=True)
         if back:
             log.warning("took back %d jobs that this worker's last process left behind", len(back))
         await self._rq(self.register)
@@ -256,7 +256,9 @@ class ConcurrentWorker(RqAdapter):
         job = self.job_class(claim.job_id, connection=self.connection, serializer=self.serializer)
         execution = Execution(claim.execution_id, claim.job_id, self.connection, self.name)
         execution._job = job
-        running = Running(claim, job, queue, execution, at_work=not self._blameless, stop_asked=self._stop_asked)
+        running = Running(
+            claim, job, queue, execution, at_work=not self._crashes_at_work_only, stop_asked=self._stop_asked
+        )
         running.ours_until = ours_until
         try:
             job.restore(claim.job_hash)

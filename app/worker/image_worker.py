@@ -110,7 +110,7 @@ class ImageWorker:
             await self.collector.collect(record, record.fal, lease)
             self.write_back.forget(record.request.id)  # the model may have failed: it is read anew
         elif record.state is RequestState.STORED:
-            await self.store.done(record.request.id, lease)
+            await self.store.mark_done(record.request.id, lease)
         else:
             raise RequestFailedError(FailureReason.INTERNAL, f"{record.state} without fal's request")
 

@@ -55,11 +55,11 @@ class Leases:
         queues: Sequence[str],
         lease: float,
         *,
-        blameless: bool = False,
+        crashes_at_work_only: bool = False,
         clock: Callable[[], float] = time.monotonic,
         epoch: Epoch = NO_EPOCH,
     ) -> None:
-        """``blameless``: a claimed job is not to blame for its worker's death until it says that it is at work.
+        """``crashes_at_work_only``: a claimed job is not to blame for its worker's death until it says that it is at work.
 
         ``epoch``: while Redis knows less than this nothing is claimed.
         """
@@ -67,7 +67,7 @@ class Leases:
         self._worker_name = worker_name
         self._queues = list(queues)
         self._lease = lease
-        self._at_work = "" if blameless else AT_WORK_FIELD
+        self._at_work = "" if crashes_at_work_only else AT_WORK_FIELD
         self._sets = [redis_keys.leases(name) for name in queues]
         self._executions = redis_keys.rq_worker_executions(worker_name)
         self._watch = LeaseWatch(lease, clock)
@@ -116,16 +116,16 @@ class Leases:
         )
         return {composite.decode() for composite in lost}
 
-    async def put_back_own(self, *, blame: bool) -> list[str]:
+    async def put_back_own(self, *, count_crash: bool) -> list[str]:
         """Put back, at the heads of their queues, all jobs that this worker's name holds; return their ids.
 
-        ``blame``: the worker died of one of them, perhaps, rather than handing them back.
+        ``count_crash``: the worker died of one of them, perhaps, rather than handing them back.
         """
         members = cast(set[bytes], await self._redis.smembers(self._executions))
         own = {member.decode(): "" for member in members}
         if not own:
             return []
-        field = CRASHES_FIELD if blame else ""
+        field = CRASHES_FIELD if count_crash else ""
         return [job_id for queue in self._queues for job_id in await self._return(queue, field, own)]
 
     async def put_back(self, claims: Sequence[Claim]) -> list[str]:

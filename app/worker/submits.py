@@ -136,7 +136,7 @@ class Submitter:
         await self._record_answer(request_id, fal_request)
 
     async def _record_answer(self, request_id: str, fal_request: FalRequest) -> None:
-        if await self.store.submitted(request_id, fal_request):
+        if await self.store.mark_submitted(request_id, fal_request):
             return
         record = await self.store.load(request_id)
         if record is None or record.fal != fal_request:  # cancelled meanwhile, or given up, or submitted by another

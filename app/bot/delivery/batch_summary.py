@@ -22,7 +22,7 @@ class BatchSummaries:
         self._texts = texts
         self._sender = sender
 
-    async def told(self, batch_id: str, request_id: str) -> bool:
+    async def mark_notified(self, batch_id: str, request_id: str) -> bool:
         """Note that the end of a request has been told; sum up after the last one.
 
         Returns False if another instance is just summing up: then ask again.

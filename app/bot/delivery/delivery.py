@@ -118,7 +118,7 @@ class Delivery:
                 async with self.ledger.lock(event.request_id, self.sender, attempt):
                     if await self._answer(event.type, record, attempt):
                         await self.ledger.end(event.request_id)
-                        await self.requests.told(event.request_id)
+                        await self.requests.mark_notified(event.request_id)
                     else:
                         await self.ledger.miss(event.request_id, record.request.user_id)
                 self.answered([event.request_id])
@@ -127,7 +127,7 @@ class Delivery:
                 return False
         await self.status_board.remove(event.request_id)
         batch = record.request.batch
-        return await self.summaries.told(batch, event.request_id) if batch else True
+        return await self.summaries.mark_notified(batch, event.request_id) if batch else True
 
     async def _answer(self, event_type: EventType, record: RequestRecord, attempt: int) -> bool:
         """Send the answer, or in the end the news that there is none. An error means: try again later.
@@ -175,7 +175,7 @@ class Delivery:
             file_ids.append(await self._send_picture(record, entry, attempt, number, file_id))
             entry = replace(entry, place=None)
             await self.ledger.pictures_sent(request.id, file_ids)
-        await self.requests.sent(request.id, tuple(file_ids))
+        await self.requests.mark_sent(request.id, tuple(file_ids))
         if request.cache_key:
             await self.cache.put(request.cache_key, Result(record.media, tuple(file_ids)))
         if entry.album:

@@ -195,7 +195,7 @@ class RequestSubmitter:
         known = await self.cache.get(key)
         if known and not await self._is_gone(known.media):
             return known, ""
-        made = await self.requests.just_made(key)
+        made = await self.requests.latest_for(key)
         return None, made.request.id if made and await self._is_gone(made.media) else ""
 
     async def _is_gone(self, keys: Sequence[str]) -> bool:

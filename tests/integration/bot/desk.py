@@ -105,12 +105,12 @@ class Desk:
         lease = Lease(redis_keys.leases("img_queue"), f"{request_id}:test")
         await self.redis.zadd(lease.key, {lease.execution: time.time() + 600})
         await self.requests.begin_submit(request_id, lease, 1)
-        await self.requests.submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
+        await self.requests.mark_submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
         keys = tuple(f"{request_id}-{number}.jpg" for number in range(len(pictures)))
         for key, data in zip(keys, pictures, strict=True):
             await self.media.put(key, data)
-        await self.requests.stored(request_id, lease, keys)
-        await self.requests.done(request_id, lease)
+        await self.requests.mark_stored(request_id, lease, keys)
+        await self.requests.mark_done(request_id, lease)
 
     async def record(self, request_id: str) -> RequestRecord:
         """Return what is known of a request."""

@@ -228,7 +228,7 @@ class Worker:
             store, lease = RequestStore(redis), await _lease(redis, request_id)
             await redis.lrem("rq:queue:img_queue", 0, request_id)
             await store.begin_submit(request_id, lease, 1)
-            await store.submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
+            await store.mark_submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
 
     async def _draw(self, request_id: str, pictures: Sequence[bytes]) -> None:
         await self._submit(request_id)
@@ -237,8 +237,8 @@ class Worker:
             await MediaStore(self._media_url).put(key, picture)
         async with AsyncRedis.from_url(self._redis.url, decode_responses=True) as redis:
             store, lease = RequestStore(redis), await _lease(redis, request_id)
-            await store.stored(request_id, lease, keys)
-            await store.done(request_id, lease)
+            await store.mark_stored(request_id, lease, keys)
+            await store.mark_done(request_id, lease)
 
     async def _fail(self, request_id: str, reason: FailureReason) -> None:
         async with AsyncRedis.from_url(self._redis.url, decode_responses=True) as redis:

@@ -76,7 +76,7 @@ class Hall:
         lease = Lease(redis_keys.leases(QUEUE), f"{request_id}:test")
         await self.redis.zadd(lease.key, {lease.execution: time.time() + 600})
         await self.requests.begin_submit(request_id, lease, 1)
-        await self.requests.submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
+        await self.requests.mark_submitted(request_id, FalRequest("f", "s", "r", "c", "e", time.time()))
         await self.redis.hset(redis_keys.request(request_id), "submitted_at", str(time.time() - since))
         await self.board.changed(request_id)
 

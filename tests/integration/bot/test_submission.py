@@ -232,9 +232,9 @@ async def test_a_result_just_made_serves_as_long_as_its_pictures_are_kept(
     lease = Lease(redis_keys.leases(queues.QUEUE), "u1:test")
     queue_server.client.zadd(lease.key, {lease.execution: 1})
     await submitter.requests.begin_submit("u1", lease, 1)
-    await submitter.requests.submitted("u1", FalRequest("f", "s", "r", "c", "e", 1.0))
-    await submitter.requests.stored("u1", lease, (picture,))
-    await submitter.requests.done("u1", lease)
+    await submitter.requests.mark_submitted("u1", FalRequest("f", "s", "r", "c", "e", 1.0))
+    await submitter.requests.mark_stored("u1", lease, (picture,))
+    await submitter.requests.mark_done("u1", lease)
     assert await submitter.submit(SPEC, ReplyTarget("u2", 8, 8, 4), TRANSLATE)
     assert await submitter.submit(SPEC, ReplyTarget("u3", 9, 9, 5), TRANSLATE)
     second, third = [await submitter.requests.load(request_id) for request_id in ("u2", "u3")]

@@ -41,12 +41,12 @@ class Office:
     async def submit(self, request_id: str) -> None:
         await self.redis.zadd(LEASE.key, {LEASE.execution: 1})
         assert await self.store.begin_submit(request_id, LEASE, 1)
-        assert await self.store.submitted(request_id, FAL)
+        assert await self.store.mark_submitted(request_id, FAL)
 
     async def finish(self, request_id: str) -> None:
         await self.submit(request_id)
-        assert await self.store.stored(request_id, LEASE, (f"{request_id}.jpg",))
-        assert await self.store.done(request_id, LEASE)
+        assert await self.store.mark_stored(request_id, LEASE, (f"{request_id}.jpg",))
+        assert await self.store.mark_done(request_id, LEASE)
 
     async def state(self, request_id: str) -> RequestState:
         record = await self.store.load(request_id)
@@ -207,9 +207,9 @@ async def test_who_wants_what_is_just_being_made_joins(office: Office) -> None:
 async def test_who_wants_what_was_just_made_has_it_before_the_cache_does(office: Office) -> None:
     await office.admit("a", 1, cache_key="k")
     await office.submit("a")
-    assert await office.store.stored("a", LEASE, ("a.jpg",))
+    assert await office.store.mark_stored("a", LEASE, ("a.jpg",))
     assert await office.admit("b", 2, cache_key="k") is Verdict.JOINED
-    assert await office.store.done("a", LEASE)
+    assert await office.store.mark_done("a", LEASE)
     assert await office.admit("c", 3, cache_key="k") is Verdict.DONE
     assert [await office.state(name) for name in "abc"] == [RequestState.DONE] * 3
     assert await office.spent() == 100
@@ -294,9 +294,9 @@ async def test_a_record_without_a_result_is_kept_for_a_week_or_a_day_after_it_wa
     assert await office.ttl("c") == -1  # open
     for name in "ab":
         assert A_WEEK / 2 < await office.ttl(name) <= A_WEEK
-        await office.store.told(name)
+        await office.store.mark_notified(name)
         assert request_scripts.ENDED_TTL / 2 < await office.ttl(name) <= request_scripts.ENDED_TTL
-    await office.store.told("d")  # nothing is known of it
+    await office.store.mark_notified("d")  # nothing is known of it
     assert await office.store.load("d") is None
 
 
@@ -328,23 +328,23 @@ async def test_the_history_holds_the_last_fifty_newest_first(office: Office) -> 
 
 async def test_what_leaves_the_history_is_kept_for_a_week_or_an_hour_after_it_was_told(office: Office) -> None:
     await office.admit("early", known=Result(("m",), ()))
-    await office.store.told("early")
+    await office.store.mark_notified("early")
     kept = await office.ttl("early")
     assert kept > A_WEEK
     for number in range(request_scripts.HISTORY_MAX + 1):
         await office.admit(f"r{number}", known=Result(("m",), ()))
     assert 0 < await office.ttl("early") <= request_scripts.FORGOTTEN_TTL
     assert A_WEEK / 2 < await office.ttl("r0") <= A_WEEK
-    await office.store.told("r0")
+    await office.store.mark_notified("r0")
     assert 0 < await office.ttl("r0") <= request_scripts.FORGOTTEN_TTL
-    await office.store.told("r1")
+    await office.store.mark_notified("r1")
     assert await office.ttl("r1") > A_WEEK
 
 
 async def test_telegram_s_names_of_the_pictures_are_kept(office: Office) -> None:
     await office.admit("r")
     await office.finish("r")
-    await office.store.sent("r", ("file-1",))
+    await office.store.mark_sent("r", ("file-1",))
     record = await office.store.load("r")
     assert record
     assert record.file_ids == ("file-1",)

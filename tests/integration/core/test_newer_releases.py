@@ -47,8 +47,8 @@ async def test_a_reason_that_is_not_known_is_told_as_internal(redis: Redis, stor
 async def test_names_of_sent_pictures_are_kept_while_memory_is_full(redis: Redis, store: RequestStore) -> None:
     await redis.config_set("maxmemory", "1mb")
     try:
-        await store.sent("u1", ("photo-1",))
-        await store.sent("u404", ("photo-1",))
+        await store.mark_sent("u1", ("photo-1",))
+        await store.mark_sent("u404", ("photo-1",))
     finally:
         await redis.config_set("maxmemory", "0")
     assert (await _with(redis, store)).file_ids == ("photo-1",)

@@ -214,10 +214,10 @@ class Requests(RuleBasedStateMachine):
         calls = {
             "begin_submit": lambda: self.store.begin_submit(name, lease, 1),
             "undo_submit": lambda: self.store.undo_submit(name, lease, 0),
-            "submitted": lambda: self.store.submitted(name, fal),
-            "model_failed": lambda: self.store.model_failed(name, lease, 1),
-            "stored": lambda: self.store.stored(name, lease, ("picture",)),
-            "done": lambda: self.store.done(name, lease),
+            "submitted": lambda: self.store.mark_submitted(name, fal),
+            "model_failed": lambda: self.store.count_model_failure(name, lease, 1),
+            "stored": lambda: self.store.mark_stored(name, lease, ("picture",)),
+            "done": lambda: self.store.mark_done(name, lease),
         }
         assert self.run(calls[step]()) is self.model.step(name, step)
 

@@ -78,10 +78,10 @@ async def work(redis: AsyncRedis, bytes_redis: AsyncRedis) -> None:
     for claim in claims[:2]:
         lease = Lease(redis_keys.leases(claim.queue), claim.composite)
         await store.begin_submit(claim.job_id, lease, 1)
-        await store.submitted(claim.job_id, FalRequest("f", "s", "r", "c", "e", time.time()))
+        await store.mark_submitted(claim.job_id, FalRequest("f", "s", "r", "c", "e", time.time()))
     last = Lease(redis_keys.leases(claims[1].queue), claims[1].composite)
-    await store.stored(claims[1].job_id, last, (f"{claims[1].job_id}.jpg",))
-    await store.done(claims[1].job_id, last)
+    await store.mark_stored(claims[1].job_id, last, (f"{claims[1].job_id}.jpg",))
+    await store.mark_done(claims[1].job_id, last)
     await store.fail(claims[2].job_id, FailureReason.INTERNAL)
     await store.cancel(claims[3].job_id)
 

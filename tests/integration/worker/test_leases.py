@@ -131,7 +131,7 @@ async def test_the_cap_counts_the_leases_of_all_workers(scene: Scene) -> None:
     scene.enqueue("normal", "n1", "n2")
     assert await scene.claim(scene.anna, 3, cap=3) == ["h1", "h2", "n1"]
     assert await scene.boris.claim(5, 3, 0) == ("full", [])
-    assert await scene.anna.put_back_own(blame=False) == ["h1", "h2", "n1"]
+    assert await scene.anna.put_back_own(count_crash=False) == ["h1", "h2", "n1"]
     assert await scene.claim(scene.boris, 5, cap=3) == ["h1", "h2", "n1"]
 
 
@@ -166,7 +166,7 @@ async def test_what_is_put_back_goes_to_the_head_in_the_old_order_and_nobody_is_
     scene.enqueue("high", "h")
     assert await scene.claim(scene.anna, 3) == ["h", "a", "b"]
     assert await scene.claim(scene.anna, 2) == ["c", "d"]
-    assert await scene.anna.put_back_own(blame=False) == ["h", "a", "b", "c", "d"]
+    assert await scene.anna.put_back_own(count_crash=False) == ["h", "a", "b", "c", "d"]
     assert await scene.queued("normal") == ["a", "b", "c", "d", "e", "f"]
     assert scene.status("a") == "queued"
     assert await scene.crashes("a") == 0
@@ -264,7 +264,7 @@ async def test_a_restarted_worker_takes_its_own_back_at_once(scene: Scene) -> No
     scene.enqueue("low", "l")
     await scene.claim(scene.anna, 1)
     assert await scene.claim(scene.boris, 2) == ["b", "l"]
-    assert await scene.worker("anna").put_back_own(blame=True) == ["a"]
+    assert await scene.worker("anna").put_back_own(count_crash=True) == ["a"]
     assert await scene.crashes("a") == 1
     assert scene.status("b") == "started"
 
@@ -273,7 +273,7 @@ async def test_a_job_that_only_waits_is_not_to_blame(scene: Scene) -> None:
     scene.enqueue("normal", "waits", "works")
     waits, _ = (await scene.anna.claim(2, NO_CAP, 0))[1]
     await scene.redis.hset(f"rq:execution:{waits.composite}", AT_WORK_FIELD, 0)
-    assert await scene.anna.put_back_own(blame=True) == ["waits", "works"]
+    assert await scene.anna.put_back_own(count_crash=True) == ["waits", "works"]
     assert (await scene.crashes("waits"), await scene.crashes("works")) == (0, 1)
 
 
@@ -283,7 +283,7 @@ async def test_a_job_whose_execution_left_no_record_is_not_to_blame(scene: Scene
     for _ in range(3):
         [claim] = (await scene.anna.claim(1, NO_CAP, 0))[1]
         await scene.redis.delete(f"rq:execution:{claim.composite}")
-        assert await scene.anna.put_back_own(blame=True) == ["j"]
+        assert await scene.anna.put_back_own(count_crash=True) == ["j"]
     assert await scene.crashes("j") == 0
 
 
@@ -315,7 +315,7 @@ async def test_a_job_that_ended_or_was_deleted_is_not_put_back(scene: Scene) -> 
     await scene.claim(scene.anna, 2)
     await scene.redis.hset("rq:job:cancelled", "status", "canceled")
     await scene.redis.delete("rq:job:deleted")
-    assert await scene.anna.put_back_own(blame=True) == []
+    assert await scene.anna.put_back_own(count_crash=True) == []
     assert await scene.queued("normal") == []
     assert await scene.redis.exists("rq:job:deleted") == 0
 
@@ -325,7 +325,7 @@ async def test_a_job_half_way_to_a_delayed_retry_is_put_back(scene: Scene) -> No
     scene.enqueue("normal", "j")
     await scene.claim(scene.anna, 1)
     await scene.redis.hset("rq:job:j", "status", "scheduled")
-    assert await scene.anna.put_back_own(blame=False) == ["j"]
+    assert await scene.anna.put_back_own(count_crash=False) == ["j"]
 
 
 async def test_rq_cleaning_up_twice_at_a_time_duplicates_nothing(scene: Scene) -> None:

@@ -98,19 +98,19 @@ class Life(RuleBasedStateMachine):
     def learns_that_fal_took_it(self) -> None:
         """Anybody may, with or without a lease."""
         self.answers += 1
-        self.run(self.store.submitted("r", fal_request(self.answers)))
+        self.run(self.store.mark_submitted("r", fal_request(self.answers)))
 
     @rule(worker=WORKERS)
     def sees_the_model_fail(self, worker: str) -> None:
-        self.act(worker, lambda lease: self.store.model_failed("r", lease, 1))
+        self.act(worker, lambda lease: self.store.count_model_failure("r", lease, 1))
 
     @rule(worker=WORKERS)
     def stores_the_picture(self, worker: str) -> None:
-        self.act(worker, lambda lease: self.store.stored("r", lease, ("picture",)))
+        self.act(worker, lambda lease: self.store.mark_stored("r", lease, ("picture",)))
 
     @rule(worker=WORKERS)
     def ends_it_well(self, worker: str) -> None:
-        if self.act(worker, lambda lease: self.store.done("r", lease)):
+        if self.act(worker, lambda lease: self.store.mark_done("r", lease)):
             self.ends(RequestState.DONE)
 
     @rule(worker=WORKERS, steps=st.integers(3, 4))
@@ -176,9 +176,9 @@ async def test_a_record_holds_all_that_must_outlive_a_crash(store: RequestStore,
     assert submitting is not None
     assert (submitting.request, submitting.submits) == (asked, 2)
     assert submitting.submitting_at > 0
-    assert await store.submitted("r", fal_request())
-    assert await store.stored("r", lease, ("a", "b"))
-    assert await store.done("r", lease)
+    assert await store.mark_submitted("r", fal_request())
+    assert await store.mark_stored("r", lease, ("a", "b"))
+    assert await store.mark_done("r", lease)
     record = await store.load("r")
     assert record is not None
     assert (record.state, record.fal, record.media) == (RequestState.DONE, fal_request(), ("a", "b"))
