@@ -78,9 +78,9 @@ class Collector:
         await self.store.mark_stored(request.id, lease, media)
 
     async def _completed(self, request_id: str, fal_request: FalRequest, deadline: Deadline) -> FalProgress:
-        """Look at a request, now and then, until fal has completed it."""
+        """Poll a request until fal has completed it."""
 
-        async def look() -> FalProgress:
+        async def poll() -> FalProgress:
             record = await self.store.load(request_id)
             if record is None or record.state.is_terminal:
                 raise RequestEndedError(request_id)
@@ -88,7 +88,7 @@ class Collector:
 
         async for wait in self.latency.waits(fal_request, self.polling, self.random):
             await asyncio.sleep(wait)
-            progress = await self.retry_policy.call_until_final(look, deadline)
+            progress = await self.retry_policy.call_until_final(poll, deadline)
             if progress.status is FalStatus.COMPLETED:
                 return progress
             if deadline.passed:

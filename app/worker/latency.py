@@ -26,7 +26,7 @@ class LatencyLog:
     """Run times of each endpoint, from accepted to ready, in Redis (answers text)."""
 
     def __init__(self, redis: Redis, *, aware: bool) -> None:
-        """``aware``: look when past run times make a result likely; otherwise the plain schedule is always used."""
+        """``aware``: poll when past run times make a result likely; otherwise the plain schedule is always used."""
         self._redis = redis
         self._aware = aware
 
@@ -42,7 +42,7 @@ class LatencyLog:
         await retry(push)
 
     async def waits(self, request: FalRequest, config: PollingConfig, random: Random) -> AsyncIterator[float]:
-        """Yield the seconds to wait before each look at a request; wait as told before asking for the next."""
+        """Yield the seconds to wait before each poll of a request; wait as told before asking for the next."""
         past = await retry(partial(self._past, request.endpoint))
         if past is None:
             intervals = plain_intervals(config, random)

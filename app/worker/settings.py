@@ -38,8 +38,8 @@ class WorkerSettings(CoreSettings):
     request_deadline: Annotated[float, Field(gt=0)] = 1800.0
     """How long after its submit a request is waited for."""
     polling_aware: bool = True
-    """Take the first look when past latency makes a result likely; false: the plain schedule."""
+    """Take the first poll when past latency makes a result likely; false: the plain schedule."""
     poll_interval_initial: Annotated[float, Field(gt=0)] = POLL_INTERVAL_INITIAL
-    """The least time between two looks at a request."""
+    """The least time between two polls of a request."""
     poll_interval_max: Annotated[float, Field(gt=0)] = POLL_INTERVAL_MAX
-    """The most time between two looks at a request, after the first."""
+    """The most time between two polls of a request, after the first."""

@@ -32,7 +32,7 @@ T = TypeVar("T")
 SUBMIT_ANSWER_WAIT: Final = 10.0
 """Seconds in which who began a submit may still record the answer, after another took the job over."""
 LOOK_UP_EVERY: Final = 10.0
-"""Seconds between two looks for a submit whose answer was lost."""
+"""Seconds between two searches for a submit whose answer was lost."""
 ABSENT_AFTER: Final = 180.0
 """Seconds of looking after which a submit that fal does not list was not taken: it may list a request only once it
 has ended. By our own clock: what another process noted of the time may be wrong."""

@@ -79,7 +79,7 @@ def table(lines: Sequence[Line]) -> str:
         + f" | {line.polls_per_s_at_300:.0f} |"
         for line in lines
     ]
-    head = ["| schedule | looks a job | mean delay | p95 | looks a second, 300 active |", "|---|---|---|---|---|"]
+    head = ["| schedule | polls a job | mean delay | p95 | looks a second, 300 active |", "|---|---|---|---|---|"]
     return "\n".join([*head, *rows])
 
 
@@ -89,7 +89,7 @@ def chart(lines: Sequence[Line]) -> str:
     dots = {name: [(line.polls_per_job, line.delay_mean_s)] for name, line in zip(names, lines, strict=False)}
     del dots[names[0]]
     title = "What looking costs: delay over looks"
-    return line_chart(title, "looks a job", "mean delay, s", {"best possible": frontier(), **dots})
+    return line_chart(title, "polls a job", "mean delay, s", {"best possible": frontier(), **dots})
 
 
 def _aware(past: Sequence[float], runs: Sequence[float], chance: Random) -> Iterator[tuple[int, float]]:
@@ -104,7 +104,7 @@ def _aware(past: Sequence[float], runs: Sequence[float], chance: Random) -> Iter
 
 
 def _seen(waits: Iterator[float], run: float, clock: list[float] | None = None) -> tuple[int, float]:
-    """Return how many looks a request took, and seconds from ready to seen; ``clock`` follows the looks."""
+    """Return how many polls a request took, and seconds from ready to seen; ``clock`` follows the looks."""
     clock = clock if clock is not None else [0.0]
     for number, wait in enumerate(waits, 1):
         clock[0] += wait

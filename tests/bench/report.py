@@ -26,7 +26,7 @@ _COLUMNS: Final = {
     "added_delay_mean_s": ("delay mean, s", ".2f"),
     "added_delay_p50_s": ("p50", ".2f"),
     "added_delay_p95_s": ("p95", ".2f"),
-    "polls_per_job": ("looks a job", ".1f"),
+    "polls_per_job": ("polls a job", ".1f"),
     "requests_per_s": ("requests/s", ".1f"),
     "cpu_ms_per_job": ("CPU a job, ms", ".0f"),
     "rss_max_mb": ("MB a worker", ".0f"),
