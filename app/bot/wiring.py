@@ -28,9 +28,9 @@ from app.bot.requests.allowance import Allowances
 from app.bot.requests.cancellation import Cancellation
 from app.bot.requests.dialogues import dialogue_storage
 from app.bot.requests.needed_pictures import NeededPictures
-from app.bot.requests.normaliser import Normaliser
 from app.bot.requests.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
 from app.bot.requests.room import Room
+from app.bot.requests.sanitiser import Sanitiser
 from app.bot.requests.submission import RequestSubmitter
 from app.bot.settings import BotSettings
 from app.bot.telegram import make_bot
@@ -113,8 +113,8 @@ class Application:
         self._bot.session.middleware(self._pacing)
         self._bot.session.middleware(Fence())  # the innermost: nothing waits between its look and the call
         stack.push_async_callback(self._drain)
-        stack.push_async_callback(self._normaliser.aclose)
-        await self._normaliser.warm_up()
+        stack.push_async_callback(self._sanitiser.aclose)
+        await self._sanitiser.warm_up()
 
     def loops(
         self, ready: Callable[[], None], standing_by: Callable[[str], None]
@@ -185,8 +185,8 @@ class Application:
         return Room(self._redis, *disks, alerts=self._alerts)
 
     @cached_property
-    def _normaliser(self) -> Normaliser:
-        return Normaliser()
+    def _sanitiser(self) -> Sanitiser:
+        return Sanitiser()
 
     def _limiter(self, most: int, window: int, **options: Any) -> RateLimiter:
         url, credentials = str(self._settings.cache_redis_url), self._settings.redis_options()
@@ -196,7 +196,7 @@ class Application:
     def _photos(self) -> Photos:
         limiter = self._limiter(PICTURES_MAX, PICTURES_WINDOW, name="pictures:")
         shown_in = self._ledger.shown_in
-        return Photos(self._bot, self._media, self._requests, limiter, self._normaliser, self._room, shown_in)
+        return Photos(self._bot, self._media, self._requests, limiter, self._sanitiser, self._room, shown_in)
 
     @cached_property
     def _submitter(self) -> RequestSubmitter:

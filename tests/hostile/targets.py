@@ -12,9 +12,9 @@ import httpx
 from PIL import Image
 
 from app.bot.refusals import RefusedError
-from app.bot.requests.normal_form import KEPT_SIDE, SIDE_MIN, NormalPicture
-from app.bot.requests.normaliser import Normaliser
 from app.bot.requests.prompt_lists import LIST_MAX, decode, read_list
+from app.bot.requests.sanitised_image import KEPT_SIDE, SIDE_MIN, SanitisedImage
+from app.bot.requests.sanitiser import Sanitiser
 from app.bot.texts import Texts
 from app.core.errors import FailureReason, ImagebotError, RequestFailedError
 from app.core.operations import PROMPT_MAX_LENGTH, Operation
@@ -50,8 +50,8 @@ def kind_sentence(refusal: RefusedError) -> str:
     return said
 
 
-def flaws(picture: NormalPicture) -> list[str]:
-    """Return what a picture in normal form has that it must not have."""
+def flaws(picture: SanitisedImage) -> list[str]:
+    """Return what a picture in sanitised form has that it must not have."""
     found = ["it tells of the person"] if pictures.PRIVATE in picture.data else []
     with Image.open(io.BytesIO(picture.data)) as image:
         image.load()
@@ -69,7 +69,7 @@ class Pictures:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._normalise, self._verify = Normaliser(), Verifier()
+        self._normalise, self._verify = Sanitiser(), Verifier()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(work)

@@ -1,4 +1,4 @@
-"""People's pictures on their way in: from Telegram, through ``normal_form.py``, into the media store."""
+"""People's pictures on their way in: from Telegram, through ``sanitised_image.py``, into the media store."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,9 @@ from aiogram.types import Message
 from app.bot.delivery.keyboards import ResultButton
 from app.bot.refusals import RefusedError
 from app.bot.requests.downloads import TooLargeError, UnavailableError, download
-from app.bot.requests.normal_form import NormalPicture
-from app.bot.requests.normaliser import Spent
 from app.bot.requests.room import Room
+from app.bot.requests.sanitised_image import SanitisedImage
+from app.bot.requests.sanitiser import Spent
 from app.core.media import MediaStore
 from app.core.rate_limit import RateLimiter
 from app.core.requests import RequestRecord, RequestStore
@@ -72,7 +72,7 @@ class Photos:
         media: MediaStore,
         requests: RequestStore,
         limiter: RateLimiter,
-        normalise: Callable[[bytes, Spent], Awaitable[NormalPicture]],
+        sanitise: Callable[[bytes, Spent], Awaitable[SanitisedImage]],
         room: Room,
         shown_in: Callable[[int, int], Awaitable[tuple[str, int] | None]],
     ) -> None:
@@ -85,7 +85,7 @@ class Photos:
         self._media = media
         self._requests = requests
         self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
-        self._normalise = normalise
+        self._normalise = sanitise
         self._room = room
         self._shown_in = shown_in
 
@@ -131,7 +131,7 @@ class Photos:
         return True  # as far as can be seen just now
 
     async def take_in(self, file: PictureFile) -> str:
-        """Return the media key of the picture in normal form; the same picture gets the same key.
+        """Return the media key of the picture in sanitised form; the same picture gets the same key.
 
         Raises:
             RefusedError: the file is too large, can't be had, or is no picture that the bot can use; the person has

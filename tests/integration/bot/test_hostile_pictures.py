@@ -8,33 +8,33 @@ import pytest
 from PIL import Image
 
 from app.bot.refusals import RefusedError
-from app.bot.requests import normaliser
-from app.bot.requests.normal_form import KEPT_SIDE, normalise
-from app.bot.requests.normaliser import Normaliser
+from app.bot.requests import sanitiser
+from app.bot.requests.sanitised_image import KEPT_SIDE, sanitise
+from app.bot.requests.sanitiser import Sanitiser
 from tests.hostile import pictures
 from tests.integration.bot.conftest import Scene, make_scene
 from tests.integration.bot.sender import Sender
 from tests.simulators.client import Simulator
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
-from tests.unit.bot.test_normal_form import drawn
+from tests.unit.bot.test_sanitised_image import drawn
 
 MENU = "What shall I do with it?"
 
 
 @pytest.fixture
-async def decode() -> AsyncIterator[Normaliser]:
-    made = Normaliser()
+async def decode() -> AsyncIterator[Sanitiser]:
+    made = Sanitiser()
     yield made
     await made.aclose()
 
 
-async def test_a_picture_comes_out_as_it_does_in_this_process(decode: Normaliser) -> None:
+async def test_a_picture_comes_out_as_it_does_in_this_process(decode: Sanitiser) -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
-        assert await decode(drawn(kind)) == normalise(drawn(kind))
+        assert await decode(drawn(kind)) == sanitise(drawn(kind))
 
 
-async def test_who_asks_is_told_for_how_long_the_decoder_was_at_work(decode: Normaliser) -> None:
+async def test_who_asks_is_told_for_how_long_the_decoder_was_at_work(decode: Sanitiser) -> None:
     told = []
 
     async def spent(seconds: float) -> None:
@@ -43,14 +43,14 @@ async def test_who_asks_is_told_for_how_long_the_decoder_was_at_work(decode: Nor
     await decode(drawn(), spent)
     with pytest.raises(RefusedError):
         await decode(b"", spent)
-    assert [0 < seconds < normaliser.SECONDS_MAX for seconds in told] == [True, True]
+    assert [0 < seconds < sanitiser.SECONDS_MAX for seconds in told] == [True, True]
 
 
 async def test_a_decoder_that_needs_more_memory_than_allowed_is_refused_and_not_the_bot_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(normaliser, "MEMORY_MAX", 200 * 1024 * 1024)
-    decode = Normaliser()
+    monkeypatch.setattr(sanitiser, "MEMORY_MAX", 200 * 1024 * 1024)
+    decode = Sanitiser()
     with pytest.raises(RefusedError):
         await decode(pictures.large_png("RGB", 7000))
     assert (await decode(drawn())).suffix == "jpg"
@@ -58,8 +58,8 @@ async def test_a_decoder_that_needs_more_memory_than_allowed_is_refused_and_not_
 
 
 async def test_a_decoder_that_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(normaliser, "SECONDS_MAX", 0.0)
-    decode, told = Normaliser(), []
+    monkeypatch.setattr(sanitiser, "SECONDS_MAX", 0.0)
+    decode, told = Sanitiser(), []
 
     async def spent(seconds: float) -> None:
         told.append(seconds)

@@ -18,10 +18,10 @@ from teremok import MockBot, MockMessageDocument, MockMessagePhoto, MockMessageT
 from app.bot.delivery.keyboards import result_keyboard
 from app.bot.refusals import RefusedError
 from app.bot.requests import downloads
-from app.bot.requests.normal_form import NormalPicture, normalise
-from app.bot.requests.normaliser import Spent
 from app.bot.requests.photos import BYTES_MAX, Photos, PictureFile, picture_in
 from app.bot.requests.room import Room
+from app.bot.requests.sanitised_image import SanitisedImage, sanitise
+from app.bot.requests.sanitiser import Spent
 from app.bot.texts import Texts, Translator
 from app.core.media import MediaStore
 from app.core.operations import Operation
@@ -100,13 +100,13 @@ class Place:
 
         self.bot.session.stream_content = stream_or_fail  # type: ignore[method-assign]  # to let downloads fail
 
-    async def _normalise(self, data: bytes, spent: Spent) -> NormalPicture:
+    async def _normalise(self, data: bytes, spent: Spent) -> SanitisedImage:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0)
         self.at_once -= 1
         await spent(self.seconds)
-        return normalise(data)
+        return sanitise(data)
 
     async def _shown_in(self, chat_id: int, message_id: int) -> tuple[str, int] | None:
         return self.shown.get((chat_id, message_id))

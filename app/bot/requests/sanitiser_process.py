@@ -1,16 +1,16 @@
-"""The child that brings pictures into normal form: ``python -m app.bot.requests.normal_form_process LIMIT``."""
+"""The child that sanitises pictures: ``python -m app.bot.requests.sanitiser_process LIMIT``."""
 
 import time
 
 from app.bot.refusals import RefusedError
-from app.bot.requests.normal_form import normalise
+from app.bot.requests.sanitised_image import sanitise
 from app.core.child_process import Answer, serve
 
 
 def _answer(data: bytes) -> Answer:
     began = time.process_time()
     try:
-        picture = normalise(data)
+        picture = sanitise(data)
     except RefusedError as refusal:
         header = {"refused": refusal.key, "variables": refusal.variables}
         return header | {"seconds": time.process_time() - began}, b""

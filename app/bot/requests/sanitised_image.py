@@ -51,15 +51,15 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True, slots=True)
-class NormalPicture:
-    """The bytes of a picture in normal form, and the suffix of its format (``jpg`` or ``png``)."""
+class SanitisedImage:
+    """The bytes of a picture in sanitised form, and the suffix of its format (``jpg`` or ``png``)."""
 
     data: bytes
     suffix: str
 
 
-def normalise(data: bytes) -> NormalPicture:
-    """Decode a picture and bring it into normal form; the same bytes give the same bytes.
+def sanitise(data: bytes) -> SanitisedImage:
+    """Decode a picture and bring it into sanitised form; the same bytes give the same bytes.
 
     Raises:
         RefusedError: it is no picture of a known format, broken, or too large or small. Nothing is decoded to see
@@ -72,7 +72,7 @@ def normalise(data: bytes) -> NormalPicture:
             _check_size(image)
             image.draft(None, (KEPT_SIDE, KEPT_SIDE))  # a JPEG can be decoded at a half or a quarter of its size
             image.load()
-            return _encode(_to_normal(image), "PNG" if image.format == "PNG" else "JPEG")
+            return _encode(_sanitised(image), "PNG" if image.format == "PNG" else "JPEG")
     except RefusedError:
         raise
     except Image.DecompressionBombError:
@@ -86,13 +86,13 @@ def normalise(data: bytes) -> NormalPicture:
         raise RefusedError("photo-broken") from None
 
 
-def _encode(image: Image.Image, kind: str) -> NormalPicture:
+def _encode(image: Image.Image, kind: str) -> SanitisedImage:
     buffer = io.BytesIO()
     if kind == "PNG":
         image.save(buffer, kind, compress_level=3)
-        return NormalPicture(buffer.getvalue(), "png")
+        return SanitisedImage(buffer.getvalue(), "png")
     image.save(buffer, kind, quality=_JPEG_QUALITY)
-    return NormalPicture(buffer.getvalue(), "jpg")
+    return SanitisedImage(buffer.getvalue(), "jpg")
 
 
 def _too_many_pixels(most: int) -> RefusedError:
@@ -112,7 +112,7 @@ def _check_size(image: Image.Image) -> None:
         raise RefusedError("photo-too-narrow", width=width, height=height, most=RATIO_MAX)
 
 
-def _to_normal(image: Image.Image) -> Image.Image:
+def _sanitised(image: Image.Image) -> Image.Image:
     turn = _TURNS.get(_orientation(image))
     profile = image.info.get("icc_profile")
     normal = _to_eight_bits(image)

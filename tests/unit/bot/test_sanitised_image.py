@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from app.bot.refusals import RefusedError
-from app.bot.requests.normal_form import KEPT_SIDE, NormalPicture, normalise
+from app.bot.requests.sanitised_image import KEPT_SIDE, SanitisedImage, sanitise
 
 GREEN, WHITE = (30, 160, 60), (255, 255, 255)
 
@@ -27,7 +27,7 @@ def drawn(kind: str = "JPEG", size: tuple[int, int] = (64, 48)) -> bytes:
     return encoded(Image.new("RGB", size, GREEN), kind)
 
 
-def opened(picture: NormalPicture) -> Image.Image:
+def opened(picture: SanitisedImage) -> Image.Image:
     image = Image.open(io.BytesIO(picture.data))
     image.load()
     return image
@@ -35,7 +35,7 @@ def opened(picture: NormalPicture) -> Image.Image:
 
 def refusal(data: bytes) -> str:
     with pytest.raises(RefusedError) as caught:
-        normalise(data)
+        sanitise(data)
     return caught.value.key
 
 
@@ -56,14 +56,14 @@ def png_of(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", "jpg"), ("PNG", "png"), ("WEBP", "jpg")])
 def test_a_picture_keeps_its_size_and_colours(kind: str, suffix: str) -> None:
-    picture = normalise(drawn(kind))
+    picture = sanitise(drawn(kind))
     image = opened(picture)
     assert (picture.suffix, image.mode, image.size) == (suffix, "RGB", (64, 48))
     assert is_close(image.getpixel((5, 5)), GREEN)
 
 
 def test_the_same_bytes_give_the_same_bytes() -> None:
-    assert normalise(drawn()) == normalise(drawn())
+    assert sanitise(drawn()) == sanitise(drawn())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -74,7 +74,7 @@ def test_nothing_of_the_person_is_left(kind: str) -> None:
     secrets = {"exif": exif, "xmp": b"<x:xmpmeta>SecretPlace</x:xmpmeta>"}
     if kind == "JPEG":
         secrets["comment"] = b"SecretComment"
-    picture = normalise(encoded(Image.new("RGB", (64, 48), GREEN), kind, **secrets))
+    picture = sanitise(encoded(Image.new("RGB", (64, 48), GREEN), kind, **secrets))
     assert b"Secret" not in picture.data
     assert not opened(picture).getexif()
     assert not {"exif", "xmp", "comment", "icc_profile", "dpi"} & set(opened(picture).info)
@@ -92,7 +92,7 @@ def test_a_picture_comes_upright(orientation: int) -> None:
     stored = upright.transpose(stored_as[orientation]) if orientation in stored_as else upright
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    image = opened(normalise(encoded(stored, "JPEG", exif=exif, quality=95)))
+    image = opened(sanitise(encoded(stored, "JPEG", exif=exif, quality=95)))
     assert image.size == (64, 48)
     assert is_close(image.getpixel((4, 4)), GREEN)
     assert is_close(image.getpixel((60, 44)), WHITE)
@@ -100,18 +100,18 @@ def test_a_picture_comes_upright(orientation: int) -> None:
 
 def test_a_damaged_exif_does_not_cost_the_picture() -> None:
     data = encoded(Image.new("RGB", (64, 48), GREEN), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    assert opened(normalise(data)).size == (64, 48)
+    assert opened(sanitise(data)).size == (64, 48)
 
 
 def test_print_colours_become_screen_colours() -> None:
     red_ink = Image.new("CMYK", (64, 48), (0, 255, 255, 0))
-    red, green, blue = opened(normalise(encoded(red_ink))).getpixel((5, 5))  # type: ignore[misc]  # RGB has three
+    red, green, blue = opened(sanitise(encoded(red_ink))).getpixel((5, 5))  # type: ignore[misc]  # RGB has three
     assert red > 200 > 100 > max(green, blue)
 
 
 def test_sixteen_bits_are_scaled_to_eight() -> None:
     grey = Image.new("I;16", (64, 48), 0x8000)
-    image = opened(normalise(encoded(grey, "PNG")))
+    image = opened(sanitise(encoded(grey, "PNG")))
     assert (image.mode, image.getpixel((5, 5))) == ("RGB", (128, 128, 128))
 
 
@@ -119,20 +119,20 @@ def test_sixteen_bits_are_scaled_to_eight() -> None:
 def test_what_is_transparent_becomes_white(kind: str) -> None:
     image = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
     image.paste((*GREEN, 255), (0, 0, 32, 48))
-    flat = opened(normalise(encoded(image, kind)))
+    flat = opened(sanitise(encoded(image, kind)))
     assert is_close(flat.getpixel((5, 5)), GREEN)
     assert is_close(flat.getpixel((60, 5)), WHITE)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P"])
 def test_grey_and_indexed_pictures_become_rgb(mode: str) -> None:
-    assert opened(normalise(encoded(Image.new(mode, (64, 48), 1), "PNG"))).mode == "RGB"
+    assert opened(sanitise(encoded(Image.new(mode, (64, 48), 1), "PNG"))).mode == "RGB"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_of_a_moving_picture_the_first_frame_counts(kind: str) -> None:
     frames = [Image.new("RGB", (64, 48), colour) for colour in (GREEN, (200, 0, 0), (0, 0, 200))]
-    image = opened(normalise(encoded(frames[0], kind, save_all=True, append_images=frames[1:])))
+    image = opened(sanitise(encoded(frames[0], kind, save_all=True, append_images=frames[1:])))
     assert getattr(image, "n_frames", 1) == 1
     assert is_close(image.getpixel((5, 5)), GREEN)
 
@@ -141,27 +141,27 @@ def test_a_photo_of_many_pictures_is_its_first() -> None:
     """Telephones put a preview or a depth map behind the photo (MPO)."""
     preview = Image.new("RGB", (32, 24), (200, 0, 0))
     data = encoded(Image.new("RGB", (64, 48), GREEN), "MPO", save_all=True, append_images=[preview])
-    assert opened(normalise(data)).size == (64, 48)
+    assert opened(sanitise(data)).size == (64, 48)
 
 
 def test_a_profile_that_does_not_fit_is_passed_by() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     xyz = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
     for profile in (lab, xyz, b"no profile at all"):
-        image = opened(normalise(encoded(Image.new("RGB", (64, 48), GREEN), icc_profile=profile)))
+        image = opened(sanitise(encoded(Image.new("RGB", (64, 48), GREEN), icc_profile=profile)))
         assert is_close(image.getpixel((5, 5)), GREEN)
 
 
 def test_colours_of_another_space_are_translated() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = srgb.replace(b"rXYZ", b"####").replace(b"bXYZ", b"rXYZ").replace(b"####", b"bXYZ")
-    image = opened(normalise(encoded(Image.new("RGB", (64, 48), (255, 0, 0)), "PNG", icc_profile=swapped)))
+    image = opened(sanitise(encoded(Image.new("RGB", (64, 48), (255, 0, 0)), "PNG", icc_profile=swapped)))
     assert is_close(image.getpixel((5, 5)), (0, 0, 255))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_what_is_larger_than_any_model_takes_is_scaled_down(kind: str) -> None:
-    image = opened(normalise(drawn(kind, (2 * KEPT_SIDE + 200, 600))))
+    image = opened(sanitise(drawn(kind, (2 * KEPT_SIDE + 200, 600))))
     assert image.width == KEPT_SIDE
     assert 285 <= image.height <= 295
 
@@ -212,4 +212,4 @@ def test_whatever_is_spoilt_a_picture_comes_or_a_sentence(
     for position, value in spoilt:
         data[position % len(data)] = value
     with contextlib.suppress(RefusedError):
-        assert opened(normalise(bytes(data[: int(len(data) * kept)]))).mode == "RGB"
+        assert opened(sanitise(bytes(data[: int(len(data) * kept)]))).mode == "RGB"

@@ -1,11 +1,11 @@
-"""Strangers' pictures into normal form, in a child process: whatever a file does to the decoder, the bot goes on."""
+"""Sanitises pictures of strangers, in a child process: whatever a file does to the decoder, the bot goes on."""
 
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from app.bot.refusals import RefusedError
-from app.bot.requests.normal_form import NormalPicture
+from app.bot.requests.sanitised_image import SanitisedImage
 from app.core.child_process import ChildFailedError, ChildProcesses
 
 SECONDS_MAX: Final = 15.0
@@ -13,7 +13,7 @@ SECONDS_MAX: Final = 15.0
 MEMORY_MAX: Final = 768 * 1024 * 1024
 """Bytes of the child's address space; Python and Pillow themselves take 100 MB of it."""
 ANSWER_MAX: Final = 64 * 1024 * 1024
-"""Bytes of a picture in normal form: 4096 x 4096 pixels of noise as a PNG are 48 MB."""
+"""Bytes of a picture in sanitised form: 4096 x 4096 pixels of noise as a PNG are 48 MB."""
 _SUFFIXES: Final = frozenset({"jpg", "png"})
 
 Spent = Callable[[float], Awaitable[None]]
@@ -25,20 +25,20 @@ async def _uncounted(_: float) -> None:
     """Nobody asks."""
 
 
-class Normaliser:
+class Sanitiser:
     """One picture at a time: a large one takes hundreds of megabytes."""
 
     def __init__(self) -> None:
         self._children = ChildProcesses(
-            "app.bot.requests.normal_form_process",
+            "app.bot.requests.sanitiser_process",
             size=1,
             seconds=SECONDS_MAX,
             memory=MEMORY_MAX,
             answer_max=ANSWER_MAX,
         )
 
-    async def __call__(self, data: bytes, spent: Spent = _uncounted) -> NormalPicture:
-        """Return a picture in normal form; the same bytes give the same bytes.
+    async def __call__(self, data: bytes, spent: Spent = _uncounted) -> SanitisedImage:
+        """Return a picture in sanitised form; the same bytes give the same bytes.
 
         ``spent`` is told the seconds for which the decoder was at work, however that ends.
 
@@ -57,7 +57,7 @@ class Normaliser:
             raise RefusedError(str(header["refused"]), **dict(header.get("variables", {})))
         if header.get("suffix") not in _SUFFIXES:
             raise RefusedError("photo-too-much")
-        return NormalPicture(picture, header["suffix"])
+        return SanitisedImage(picture, header["suffix"])
 
     async def warm_up(self) -> None:
         """Start the child before the first picture comes."""
