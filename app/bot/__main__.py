@@ -42,7 +42,7 @@ async def run(settings: BotSettings, stack: AsyncExitStack) -> None:
     application = wiring.Application(settings, clients)
     await application.start(stack)
     tasks += [asyncio.create_task(loop) for loop in application.loops(_tell_ready, _tell_standing_by)]
-    stack.push_async_callback(end, tasks)  # before what is in hand is drained, so that nothing new comes
+    stack.push_async_callback(end, tasks)  # before what is in flight is drained, so that nothing new comes
     gc.collect()
     gc.freeze()  # what lives as long as the process need not be looked through while people wait
     gc.set_threshold(*GC_THRESHOLDS)

@@ -59,15 +59,15 @@ from app.core.requests import RequestStore
 from app.core.result_cache import ResultCache
 
 UPDATES_AT_ONCE: Final = 100
-"""Updates in hand at a time."""
-LEFTOVERS_AT_ONCE: Final = 1000
-"""Updates in hand that an instance which died had left over; many may wait for one."""
+"""Updates in flight at a time."""
+ORPHANED_AT_ONCE: Final = 1000
+"""Updates in flight that an instance which died has orphaned; many may wait for one."""
 ANSWERS_AT_ONCE: Final = 20
-"""Answers in hand at a time; Telegram takes about 30 messages a second."""
+"""Answers in flight at a time; Telegram takes about 30 messages a second."""
 EDITS_AT_ONCE: Final = 20
-"""Edits of status messages in hand at a time."""
+"""Edits of status messages in flight at a time."""
 DRAIN: Final = 3.0
-"""Seconds that what is in hand gets to end when the bot is told to stop; what does not is done after the restart."""
+"""Seconds that what is in flight gets to end when the bot is told to stop; what does not is done after the restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Application:
         self._settings = settings
         self._clients = clients
         self._bot, self._redis, self._name = clients.bot, clients.redis, settings.bot_name
-        self._updates, self._leftovers = KeyedExecutor(UPDATES_AT_ONCE), KeyedExecutor(LEFTOVERS_AT_ONCE)
+        self._updates, self._orphaned = KeyedExecutor(UPDATES_AT_ONCE), KeyedExecutor(ORPHANED_AT_ONCE)
         self._answers, self._edits = KeyedExecutor(ANSWERS_AT_ONCE), KeyedExecutor(EDITS_AT_ONCE)
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -136,7 +136,7 @@ class Application:
             yield NeededPictures(self._redis, self._requests, self._waiting, self._media).run()
 
     async def _drain(self) -> None:
-        for together in ([self._edits], [self._updates, self._leftovers, self._answers]):
+        for together in ([self._edits], [self._updates, self._orphaned, self._answers]):
             await asyncio.gather(*(each.drain(DRAIN) for each in together))
 
     # -- people ------------------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ class Application:
     @cached_property
     def _inbox(self) -> Inbox:
         tell_of_aside = TellOfAside(self._bot, self._texts, self._users, self._alerts)
-        return Inbox(self._redis, self._name, self._handle, self._updates, self._leftovers, tell_of_aside)
+        return Inbox(self._redis, self._name, self._handle, self._updates, self._orphaned, tell_of_aside)
 
     async def _handle(self, update: RawUpdate) -> None:
         await self._dispatcher.feed_update(self._bot, parse(self._bot, update))

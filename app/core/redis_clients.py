@@ -44,7 +44,7 @@ SOCKET_TIMEOUT = 15.0
 """Seconds without an answer after which a connection counts as dead; longer than any blocking read here."""
 
 CONNECTIONS_MAX: Final = 2000
-"""Connections of one process: more than it has in hand at once. redis-py's own limit, 100, looks like an outage."""
+"""Connections of one process: more than it has in flight at once. redis-py's own limit, 100, looks like an outage."""
 
 
 def queue_redis(settings: CoreSettings, *, decode_responses: bool = True) -> AsyncRedis:

@@ -25,7 +25,7 @@ INBOX: Final = "imagebot:inbox"
 INBOX_GROUP: Final = "bot"
 
 INBOX_BEGUN: Final = "imagebot:inbox:begun"
-"""Hash: how often an entry of the inbox was begun with and not ended; a field goes when its entry is struck off."""
+"""Hash: how often an entry of the inbox was begun with and not ended; a field goes when its entry is acknowledged."""
 
 INBOX_ASIDE: Final = "imagebot:inbox:aside"
 """Stream of updates that could not be handled: the last ones, for days (bounds in ``app/bot/updates/aside.py``)."""
@@ -274,7 +274,7 @@ BOUNDS: Final = {
     "rq:failed:*": "jobs that failed in the last 7 days: the workers' maintenance removes older ones",
     "rq:queues": "an entry for each queue",
     "rq:workers*": "an entry for each worker",
-    "rq:worker:*": "as many as there are workers, and the jobs that each has in hand",
+    "rq:worker:*": "as many as there are workers, and the jobs that each has in flight",
     "rq:suspended": "one, set by hand",
     EVENTS: "those of the last hour, and what has not been told yet",
     INBOX: "updates that are not handled yet: none are received while Redis is full",

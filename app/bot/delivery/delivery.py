@@ -68,7 +68,7 @@ class Delivery:
     executor: KeyedExecutor
     answered: Callable[[Iterable[str]], None] = lambda _: None
     """Hears of each request that is answered."""
-    _in_hand: set[str] = field(default_factory=set)
+    _in_flight: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Deliver for ever: in order within a request or batch, side by side across them."""
@@ -78,8 +78,8 @@ class Delivery:
                 await self.reader.open()
                 while True:
                     async for event in self.reader.read():
-                        if event.entry_id not in self._in_hand:  # a slow one is claimed again, by ourselves too
-                            self._in_hand.add(event.entry_id)
+                        if event.entry_id not in self._in_flight:  # a slow one is claimed again, by ourselves too
+                            self._in_flight.add(event.entry_id)
                             await self.executor.put(_key(event), partial(self._settle, event))
                     backoff.reset()
             except RedisError as error:
@@ -97,7 +97,7 @@ class Delivery:
             else:
                 logger.exception("request %s: %s could not be told, trying again", event.request_id, event.type)
         finally:
-            self._in_hand.discard(event.entry_id)
+            self._in_flight.discard(event.entry_id)
 
     async def handle(self, event: Event) -> bool:
         """Tell a person what happened; return False if another instance is just doing it."""

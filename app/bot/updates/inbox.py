@@ -1,12 +1,12 @@
 """The durable inbox: updates wait in a Redis stream until they are handled, by any instance of the bot.
 
 Whoever receives an update appends it here and only then acknowledges it to Telegram; so a bot that dies loses none.
-An update that Telegram sends again is appended once. What a dead instance had in hand is handled again, by itself
+An update that Telegram sends again is appended once. What a dead instance had in flight is handled again, by itself
 after its restart or by another: what handlers do must come to the same when done twice. What can't be handled is set
 aside (``aside.py``): what the bot died of again and again, what has no known shape, what a handler broke down over.
 
 Updates of one chat are handled in order, whoever handles them: each entry names the one that it comes after, if that
-was not struck off yet, and waits for it.
+was not acknowledged yet, and waits for it.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ SUSPECT_AFTER: Final = 3
 """Deaths after which updates that were running are begun with one at a time: only one of them is to blame."""
 
 _SHOW_LIFE: Final = 1.5
-"""Seconds between two signs of life for what is in hand."""
+"""Seconds between two signs of life for what is in flight."""
 _LOOK_AGAIN: Final = 0.05
 """Seconds between two looks whether another instance is done with the chat's earlier update."""
 _BLOCK_MS: Final = 5000
@@ -63,7 +63,7 @@ async def _tell_nobody(update: RawUpdate, why: Why) -> None:
 class Inbox:
     """One consumer of the inbox. ``consumer`` stays the same over restarts, and so finds what it left unfinished.
 
-    New updates go into ``executor`` by their chat. Those left over from a dead instance go into ``leftovers``, each into
+    New updates go into ``executor`` by their chat. Those that a dead instance left orphaned go into ``orphaned``, each under
     a key of its own: later updates of their chats, which wait for them, may stand in the chats' keys already.
     """
 
@@ -73,7 +73,7 @@ class Inbox:
         consumer: str,
         handle: HandleUpdate,
         executor: KeyedExecutor,
-        leftovers: KeyedExecutor | None = None,
+        orphaned: KeyedExecutor | None = None,
         tell_of_aside: TellOfAside = _tell_nobody,
     ) -> None:
         """``handle`` raises ``UnreadableError`` for what it can't read; ``tell_of_aside`` hears what was."""
@@ -81,17 +81,17 @@ class Inbox:
         self._consumer = consumer
         self._handle = handle
         self._executor = executor
-        self._leftovers = leftovers or KeyedExecutor(1000)
+        self._orphaned = orphaned or KeyedExecutor(1000)
         self._tell_of_aside = tell_of_aside
         self._append = redis.register_script(load(__file__, "append_updates"))
         self._keep = redis.register_script(load(__file__, "keep_entries"))
         self._abandoned = TakeOver(redis, redis_keys.INBOX, redis_keys.INBOX_GROUP, consumer)
         self._begin = redis.register_script(load(__file__, "begin_entry"))
         self._unbegin = redis.register_script(load(__file__, "unbegin_entry"))
-        self._strike_off = redis.register_script(load(__file__, "strike_off"))
+        self._acknowledge = redis.register_script(load(__file__, "acknowledge"))
         self._set_aside = redis.register_script(load(__file__, "set_aside"))
         self._suspects = asyncio.Lock()
-        self._in_hand: set[str] = set()
+        self._in_flight: set[str] = set()
 
     async def receive(self, updates: Sequence[RawUpdate]) -> None:
         """Keep updates; when this returns Telegram may forget them.
@@ -122,10 +122,10 @@ class Inbox:
         while True:
             try:
                 await self._open()
-                position = "0"  # first what this instance had in hand when it last stopped
+                position = "0"  # first what this instance had in flight when it last stopped
                 while position != ">":
                     entries = await self._read(position)
-                    await self._take_leftovers(entries)
+                    await self._take_orphaned(entries)
                     position = entries[-1][0] if entries else ">"
                 while True:
                     entries = await self._read(position)
@@ -136,7 +136,7 @@ class Inbox:
                 await backoff.wait(error)
 
     async def tend(self) -> None:
-        """For ever show that what is in hand is being handled, and take over what dead instances had in hand.
+        """For ever show that what is in flight is being handled, and take over what dead instances had in flight.
 
         While Redis is away nobody can show anything. So what is idle counts as abandoned only if Redis has
         answered promptly for as long as an instance has to show that it lives.
@@ -147,9 +147,9 @@ class Inbox:
             asked = time.monotonic()
             try:
                 seconds, micros = await self._redis.time()
-                if self._in_hand:
+                if self._in_flight:
                     group = [redis_keys.INBOX_GROUP, self._consumer]
-                    await self._keep(keys=[redis_keys.INBOX], args=[*group, *self._in_hand])
+                    await self._keep(keys=[redis_keys.INBOX], args=[*group, *self._in_flight])
                 if time.monotonic() - asked > _SHOW_LIFE:
                     prompt_since = time.monotonic()
                 if time.monotonic() - prompt_since > ABANDONED_AFTER:
@@ -177,41 +177,41 @@ class Inbox:
     async def _take_over(self, answered: float) -> None:
         for entry_id, fields in await self._abandoned.take(ABANDONED_AFTER, answered, _SHOW_LIFE):
             logger.info("taking over update %s, which nobody handles", entry_id)
-            await self._take_leftovers([(entry_id, fields)])
+            await self._take_orphaned([(entry_id, fields)])
 
-    async def _take_leftovers(self, entries: Sequence[Entry]) -> None:
+    async def _take_orphaned(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
         for entry_id, fields in entries:
-            if entry_id not in self._in_hand:  # it is, if it is read again after Redis had been away
-                await self._take(entry_id, fields, self._leftovers)
+            if entry_id not in self._in_flight:  # it is, if it is read again after Redis had been away
+                await self._take(entry_id, fields, self._orphaned)
 
     async def _take(self, entry_id: str, fields: dict[str, str], executor: KeyedExecutor) -> None:
-        self._in_hand.add(entry_id)
+        self._in_flight.add(entry_id)
         update = _from_text(fields.get("update", ""))
         if update is None:
             work = partial(self._put_aside, entry_id, {}, Why.UNREADABLE, text=str(fields))
             await executor.put(entry_id, work)
             return
         key = chat_of(update) if executor is self._executor else entry_id
-        left_over = executor is self._leftovers
-        await executor.put(key, partial(self._settle, entry_id, update, fields.get("after"), left_over=left_over))
+        orphaned = executor is self._orphaned
+        await executor.put(key, partial(self._settle, entry_id, update, fields.get("after"), orphaned=orphaned))
 
-    async def _settle(self, entry_id: str, update: RawUpdate, after: str | None, *, left_over: bool) -> None:
-        """Handle one update and strike it off. While Redis is away it is tried again, for nothing is lost then."""
+    async def _settle(self, entry_id: str, update: RawUpdate, after: str | None, *, orphaned: bool) -> None:
+        """Handle one update and acknowledge it. While Redis is away it is tried again, for nothing is lost then."""
         try:
             if after:
                 await _retry(partial(self._wait_for, after))
-            deaths = await self._deaths(entry_id) if left_over else 0
+            deaths = await self._deaths(entry_id) if orphaned else 0
             async with self._suspects if deaths >= SUSPECT_AFTER else contextlib.nullcontext():
                 why = Why.DEADLY if deaths >= DELIVERIES else await self._attempt(entry_id, update)
             if why is None:
                 keys = [redis_keys.INBOX, redis_keys.INBOX_BEGUN]
-                await _retry(partial(self._strike_off, keys=keys, args=[redis_keys.INBOX_GROUP, entry_id]))
+                await _retry(partial(self._acknowledge, keys=keys, args=[redis_keys.INBOX_GROUP, entry_id]))
             else:
                 await self._put_aside(entry_id, update, why)
         finally:
-            self._in_hand.discard(entry_id)
+            self._in_flight.discard(entry_id)
 
     async def _deaths(self, entry_id: str) -> int:
         count: Any = await _retry(partial(self._redis.hget, redis_keys.INBOX_BEGUN, entry_id))
@@ -232,13 +232,13 @@ class Inbox:
         return None
 
     async def _put_aside(self, entry_id: str, update: RawUpdate, why: Why, text: str | None = None) -> None:
-        """Strike an update off, keep it for those who run the bot, and tell of it."""
+        """Acknowledge an update, keep it for those who run the bot, and tell of it."""
         logger.error("update %s is set aside: %s", update.get("update_id"), why)
         kept = (text or _to_text(update))[: aside.TEXT_MAX]
         keys = [redis_keys.INBOX, redis_keys.INBOX_BEGUN, redis_keys.INBOX_ASIDE]
         args: list[str | int] = [redis_keys.INBOX_GROUP, entry_id, kept, why, aside.KEPT, aside.TTL]
         await _retry(partial(self._set_aside, keys=keys, args=args))
-        self._in_hand.discard(entry_id)
+        self._in_flight.discard(entry_id)
         await _retry(partial(self._tell_of_aside, update, why))
 
     async def _wait_for(self, entry_id: str) -> None:

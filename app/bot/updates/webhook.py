@@ -26,7 +26,7 @@ SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the hea
 BODY_MAX: Final = 1024 * 1024
 """Bytes of one update; Telegram's are a few kB."""
 FINISH: Final = 2.0
-"""Seconds that requests in hand get when the bot stops."""
+"""Seconds that requests in flight get when the bot stops."""
 BODY_WAIT: Final = 10.0
 """Seconds in which an update must have come whole."""
 IDLE: Final = 150.0

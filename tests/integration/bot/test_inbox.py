@@ -72,7 +72,7 @@ class Instance:
         self._tasks = [asyncio.create_task(self.inbox.run()), asyncio.create_task(self.inbox.tend())]
 
     async def stop(self) -> None:
-        """Die: nothing in hand goes on, nothing is given back, and Redis hears no more of it."""
+        """Die: nothing in flight goes on, nothing is given back, and Redis hears no more of it."""
         self._redis.execute_command = self._is_dead  # type: ignore[method-assign]  # a fault is put in
         await self.shut_down()
 
@@ -80,9 +80,9 @@ class Instance:
         raise RedisConnectionError("dead")
 
     async def shut_down(self) -> None:
-        """Do what SIGTERM makes the bot do, when what is in hand takes too long."""
+        """Do what SIGTERM makes the bot do, when what is in flight takes too long."""
         await end(self._tasks)
-        for executor in (self.inbox._executor, self.inbox._leftovers):
+        for executor in (self.inbox._executor, self.inbox._orphaned):
             await executor.drain(0)
 
 
@@ -157,7 +157,7 @@ async def test_the_next_update_of_a_chat_waits_while_another_instance_has_the_on
     slow, other = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@2", seen)
     async with running(slow):
         await slow.inbox.receive([update(1)])
-        await until(lambda: slow.begun, "the first is in hand")
+        await until(lambda: slow.begun, "the first is in flight")
         await end(slow._tasks[:1])  # takes nothing more
         async with running(other):
             await other.inbox.receive([update(2), update(3, chat=8)])
@@ -172,7 +172,7 @@ async def test_what_a_dead_instance_had_in_hand_is_handled_by_another_and_in_ord
     dead, living = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@2", seen)
     async with running(dead):
         await dead.inbox.receive([update(1), update(2), update(3, chat=8)])
-        await until(lambda: len(dead.begun) == 2, "one of each chat is in hand")
+        await until(lambda: len(dead.begun) == 2, "one of each chat is in flight")
     await living.inbox.receive([update(4)])  # stands in its chat's key before the first is taken over
     async with running(living):
         await until(lambda: len(seen) == 4, "all are handled")
@@ -184,7 +184,7 @@ async def test_what_a_living_instance_has_in_hand_stays_there_however_long_it_ta
     slow, other = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@2", seen)
     async with running(slow):
         await slow.inbox.receive([update(1)])
-        await until(lambda: slow.begun, "it is in hand")
+        await until(lambda: slow.begun, "it is in flight")
         async with running(other):
             await asyncio.sleep(3 * module.ABANDONED_AFTER)  # nothing tells that nothing will happen
             assert other.begun == []
@@ -199,7 +199,7 @@ async def test_a_stall_of_redis_makes_nobody_take_over_what_a_living_instance_ha
     slow, other = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@2", seen)
     async with running(slow):
         await slow.inbox.receive([update(1)])
-        await until(lambda: slow.begun, "it is in hand")
+        await until(lambda: slow.begun, "it is in flight")
         async with running(other):
             await asyncio.sleep(2 * module.ABANDONED_AFTER + attempt * 0.07)  # the other looks for what is abandoned
             queue_server.kill(signal.SIGSTOP)
@@ -215,7 +215,7 @@ async def test_after_its_restart_an_instance_goes_on_with_what_it_had_in_hand(re
     before, after = Instance(redis, "imagebot@1", seen, slow=True), Instance(redis, "imagebot@1", seen)
     async with running(before):
         await before.inbox.receive([update(1), update(2)])
-        await until(lambda: before.begun, "it is in hand")
+        await until(lambda: before.begun, "it is in flight")
     async with running(after):
         await until(lambda: len(seen) == 2, "both are handled")
     assert [number for _, number in seen] == [1, 2]

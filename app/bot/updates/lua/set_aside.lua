@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: strike_off
+-- include: acknowledge
 local inbox, begun, aside = unpack(KEYS)
 local group, entry, update, why = unpack(ARGV, 1, 4)
 local kept, ttl = ARGV[5], ARGV[6] -- how many, and how many seconds
@@ -7,5 +7,5 @@ local kept, ttl = ARGV[5], ARGV[6] -- how many, and how many seconds
 if #redis.call('XRANGE', inbox, entry, entry) == 0 then return 0 end
 redis.call('XADD', aside, 'MAXLEN', kept, '*', 'why', why, 'update', update)
 redis.call('EXPIRE', aside, ttl)
-strike_off(inbox, begun, group, entry)
+acknowledge(inbox, begun, group, entry)
 return 1
