@@ -28,7 +28,7 @@ from tests.hostile.fuzz import attempt_one, fuzz
 from tests.hostile.tally import HEADER, OUTPUT, Outcome, Tally
 from tests.hostile.targets import Answers, Pictures, prompts_in
 from tests.hostile.worker import under_trial
-from tests.integration.worker.world import FAL_KEY
+from tests.integration.worker.harness import FAL_KEY
 from tests.support.redis_server import RedisServer
 
 PARTS: Final = ("prompts", "answers", "worker", "bot", "pictures")
@@ -113,15 +113,15 @@ class Run:
             server = RedisServer(Path(directory) / "redis")
             log = io.StringIO()
             with redirect_stdout(log), under_trial(server.url, Path(directory), **_DEADLINES) as trial:
-                written = trial.world.logs()
+                written = trial.harness.logs()
                 for case, request_id in trial.requests.items():
-                    record = trial.world.record(request_id)
+                    record = trial.harness.record(request_id)
                     ended_well = record.state is RequestState.DONE and len(record.media) == 1
                     if not ended_well and not record.reason:
                         tally.defect(f"{case}: {record.state}, {len(record.media)} pictures", written.encode())
                     else:
                         tally.count("accepted" if ended_well else "refused", trial.took[request_id])
-                if trial.world.state(trial.other) is not RequestState.DONE:
+                if trial.harness.state(trial.other) is not RequestState.DONE:
                     tally.defect("another's request was not done", written.encode())
                 if "Traceback" in written or FAL_KEY in written:
                     tally.defect("a traceback, or the key, in the log", written.encode())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.hostile import answers
 from tests.hostile.fal import HostileFal, Server
-from tests.integration.worker.world import WorkerProcess, World
+from tests.integration.worker.harness import Harness, WorkerProcess
 from tests.support.waiting import wait_until
 
 
@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 class Trial:
     """A worker that has met every answer, and what came of it."""
 
-    world: World
+    harness: Harness
     fal: HostileFal
     foreign: Server
     worker: WorkerProcess
@@ -31,17 +31,17 @@ class Trial:
 def under_trial(redis_url: str, directory: Path, **settings: str) -> Iterator[Trial]:
     """Let a worker meet every answer; all requests have ended then."""
     with Server() as foreign, HostileFal(foreign.url) as fal:
-        world = World(redis_url, fal.url, directory)
-        world.clear()
+        harness = Harness(redis_url, fal.url, directory)
+        harness.clear()
         wide = {"WORKER_CONCURRENCY": "300", "FAL_CONCURRENCY": "300", "FAL_REQUESTS_PER_SECOND": "1000"}
-        worker = world.worker(**wide, FAL_RETRIES="1", **settings).until_ready()
+        worker = harness.worker(**wide, FAL_RETRIES="1", **settings).until_ready()
         began = time.monotonic()
-        requests = {case: world.order(f"case:{case}") for case in answers.CASES}
-        other = world.order("a fox")
+        requests = {case: harness.order(f"case:{case}") for case in answers.CASES}
+        other = harness.order("a fox")
         unended, took = {*requests.values(), other}, {}
 
         def ended() -> bool:
-            for each in [each for each in unended if world.state(each).is_terminal]:
+            for each in [each for each in unended if harness.state(each).is_terminal]:
                 took[each] = time.monotonic() - began
                 unended.remove(each)
             return not unended
@@ -49,6 +49,6 @@ def under_trial(redis_url: str, directory: Path, **settings: str) -> Iterator[Tr
         try:
             wait_until(ended, "every request has ended", 160)
         finally:
-            print(*(case for case, each in requests.items() if each in unended), world.logs(), sep="\n")
-        yield Trial(world, fal, foreign, worker, requests, other, took)
-        world.clear()
+            print(*(case for case, each in requests.items() if each in unended), harness.logs(), sep="\n")
+        yield Trial(harness, fal, foreign, worker, requests, other, took)
+        harness.clear()

@@ -46,7 +46,7 @@ class InTurn(KeyedExecutor):
         await work()
 
 
-class Hall:
+class Harness:
     """The boards of two instances, and what goes on round them."""
 
     def __init__(self, redis: Redis, per_second: float = PLENTY) -> None:
@@ -116,236 +116,238 @@ class Hall:
 
 
 @pytest.fixture
-def hall(redis: Redis) -> Hall:
-    return Hall(redis)
+def harness(redis: Redis) -> Harness:
+    return Harness(redis)
 
 
 # -- what one person sees ---------------------------------------------------------------------------------------
 
 
-async def test_a_request_is_shown_with_its_place_and_can_be_cancelled(hall: Hall) -> None:
-    await hall.begin("u1")
-    [message] = hall.bot.requests.all
+async def test_a_request_is_shown_with_its_place_and_can_be_cancelled(harness: Harness) -> None:
+    await harness.begin("u1")
+    [message] = harness.bot.requests.all
     assert isinstance(message, SendMessage)
     assert message.text == "On it! You are #1 in the queue."
     assert message.reply_markup == status_keyboard("u1", EN)
 
 
-async def test_the_time_to_go_comes_from_what_pictures_took(hall: Hall) -> None:
-    await hall.takes(30)
+async def test_the_time_to_go_comes_from_what_pictures_took(harness: Harness) -> None:
+    await harness.takes(30)
     for number in range(1, 5):
-        await hall.begin(f"u{number}", chat_id=number)
-    assert hall.said()[-1] == "On it! You are #4 in the queue, about 1 min to go."
+        await harness.begin(f"u{number}", chat_id=number)
+    assert harness.said()[-1] == "On it! You are #4 in the queue, about 1 min to go."
 
 
-async def test_it_is_queued_then_drawn_then_gone(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.begin("u2", chat_id=8, translate=Translator(Texts(), "ru"))
-    await hall.later()
-    await hall.is_taken("u1")
-    assert sorted(await hall.look()) == ["On it! You're next.", "Принято! Номер 1 в очереди."]
-    await hall.is_drawn("u1", since=6)
-    await hall.later()
-    assert await hall.look() == ["Drawing… 5 s"]
-    await hall.board.remove("u1")
-    assert hall.deleted() == 1
-    await hall.later()
-    assert await hall.look() == []
+async def test_it_is_queued_then_drawn_then_gone(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.begin("u2", chat_id=8, translate=Translator(Texts(), "ru"))
+    await harness.later()
+    await harness.is_taken("u1")
+    assert sorted(await harness.look()) == ["On it! You're next.", "Принято! Номер 1 в очереди."]
+    await harness.is_drawn("u1", since=6)
+    await harness.later()
+    assert await harness.look() == ["Drawing… 5 s"]
+    await harness.board.remove("u1")
+    assert harness.deleted() == 1
+    await harness.later()
+    assert await harness.look() == []
 
 
-async def test_telegram_says_that_a_picture_is_on_its_way_as_long_as_it_is_drawn(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.later()
-    await hall.look()
-    assert hall.actions() == []
-    await hall.is_drawn("u1", since=6)
+async def test_telegram_says_that_a_picture_is_on_its_way_as_long_as_it_is_drawn(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.later()
+    await harness.look()
+    assert harness.actions() == []
+    await harness.is_drawn("u1", since=6)
     for _ in range(2):
-        await hall.later()
-        await hall.look()
-    assert hall.actions() == ["upload_photo"] * 2
-    hall.bot.add_result(SendChatAction, ok=False, error_code=502, description="Bad Gateway")
-    await hall.later()
-    await hall.look()  # not worth an error
+        await harness.later()
+        await harness.look()
+    assert harness.actions() == ["upload_photo"] * 2
+    harness.bot.add_result(SendChatAction, ok=False, error_code=502, description="Bad Gateway")
+    await harness.later()
+    await harness.look()  # not worth an error
 
 
-async def test_the_button_stays_under_a_changed_message(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.is_drawn("u1")
-    await hall.later()
-    await hall.look()
-    edit = hall.bot.requests.all[-1]
+async def test_the_button_stays_under_a_changed_message(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.is_drawn("u1")
+    await harness.later()
+    await harness.look()
+    edit = harness.bot.requests.all[-1]
     assert isinstance(edit, EditStatus)
     assert edit.reply_markup == status_keyboard("u1", EN)
 
 
-async def test_handled_twice_it_is_shown_once(hall: Hall) -> None:
-    request = await hall.begin("u1")
-    await hall.other.begin(request, EN)
-    assert len(hall.said()) == 1
+async def test_handled_twice_it_is_shown_once(harness: Harness) -> None:
+    request = await harness.begin("u1")
+    await harness.other.begin(request, EN)
+    assert len(harness.said()) == 1
 
 
-async def test_what_is_part_of_a_batch_has_no_message_of_its_own(hall: Hall) -> None:
-    await hall.begin("u1-1", batch="u1")
-    assert hall.said() == []
+async def test_what_is_part_of_a_batch_has_no_message_of_its_own(harness: Harness) -> None:
+    await harness.begin("u1-1", batch="u1")
+    assert harness.said() == []
 
 
-async def test_a_message_that_comes_after_the_answer_goes_again(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended, send = DeliveryLedger(hall.redis).end, MockBot.__call__
+async def test_a_message_that_comes_after_the_answer_goes_again(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, send = DeliveryLedger(harness.redis).end, MockBot.__call__
 
     async def slow(bot: MockBot, method: Any, *args: Any) -> Any:
         await ended("u1")
         return await send(bot, method, *args)
 
     monkeypatch.setattr(MockBot, "__call__", slow)
-    await hall.begin("u1")
-    assert hall.deleted() == 1
-    await hall.later()
-    assert await hall.look() == []
+    await harness.begin("u1")
+    assert harness.deleted() == 1
+    await harness.later()
+    assert await harness.look() == []
 
 
 # -- seldom ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_message_is_not_changed_before_it_is_due(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.is_drawn("u1", since=6)
-    assert await hall.look() == []
-    await hall.later()
-    assert await hall.look() == ["Drawing… 5 s"]
-    assert await hall.look(hall.other) == []
+async def test_a_message_is_not_changed_before_it_is_due(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.is_drawn("u1", since=6)
+    assert await harness.look() == []
+    await harness.later()
+    assert await harness.look() == ["Drawing… 5 s"]
+    assert await harness.look(harness.other) == []
 
 
-async def test_a_message_that_would_say_the_same_is_left_alone(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.later()
-    assert await hall.look() == []
+async def test_a_message_that_would_say_the_same_is_left_alone(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.later()
+    assert await harness.look() == []
 
 
-async def test_no_instance_repeats_what_another_does(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.is_drawn("u1", since=6)
-    await hall.later()
-    assert await hall.look() + await hall.look(hall.other) == ["Drawing… 5 s"]
+async def test_no_instance_repeats_what_another_does(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.is_drawn("u1", since=6)
+    await harness.later()
+    assert await harness.look() + await harness.look(harness.other) == ["Drawing… 5 s"]
 
 
 async def test_what_an_instance_had_in_hand_when_it_died_is_done_by_another(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await hall.begin("u1")
-    await hall.is_drawn("u1", since=6)
-    await hall.later()
+    await harness.begin("u1")
+    await harness.is_drawn("u1", since=6)
+    await harness.later()
 
     async def dies(*_: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as dying:
-        dying.setattr(hall.executor, "put", dies)
+        dying.setattr(harness.executor, "put", dies)
         with pytest.raises(KeyboardInterrupt):
-            await hall.board.look()
-    assert await hall.look(hall.other) == []
-    await hall.later(LEASE)
-    assert await hall.look(hall.other) == ["Drawing… 5 s"]
+            await harness.board.look()
+    assert await harness.look(harness.other) == []
+    await harness.later(LEASE)
+    assert await harness.look(harness.other) == ["Drawing… 5 s"]
 
 
 # -- many --------------------------------------------------------------------------------------------------------
 
 
-async def _many(hall: Hall, count: int) -> None:
+async def _many(harness: Harness, count: int) -> None:
     """So many, whose messages would all say something else now."""
     for number in range(1, count + 1):
-        await hall.begin(f"u{number}", chat_id=number)
-    await hall.is_taken("u1")
-    await hall.later()
+        await harness.begin(f"u{number}", chat_id=number)
+    await harness.is_taken("u1")
+    await harness.later()
 
 
 async def test_one_budget_holds_for_all_and_nobody_is_forgotten(redis: Redis) -> None:
-    hall = Hall(redis, per_second=0.2)
-    await _many(hall, 5)
-    first = await hall.look()
+    harness = Harness(redis, per_second=0.2)
+    await _many(harness, 5)
+    first = await harness.look()
     assert len(first) == 1  # one in five seconds
-    assert await hall.look() == []
+    assert await harness.look() == []
     for _ in range(4):
         await redis.delete(redis_keys.PACING_ALL)  # five seconds later
-        await hall.later(10)
-        first += await hall.look()
+        await harness.later(10)
+        first += await harness.look()
     assert len(first) == 5
     assert len(set(first)) == 5
 
 
-async def test_a_round_takes_no_more_than_it_can_do(hall: Hall) -> None:
-    await _many(hall, AT_ONCE + 5)
-    assert len(await hall.look()) == AT_ONCE
-    assert len(await hall.look(hall.other)) == 5
+async def test_a_round_takes_no_more_than_it_can_do(harness: Harness) -> None:
+    await _many(harness, AT_ONCE + 5)
+    assert len(await harness.look()) == AT_ONCE
+    assert len(await harness.look(harness.other)) == 5
 
 
 async def test_what_is_drawn_does_not_wait_for_all_that_wait(redis: Redis) -> None:
-    hall = Hall(redis)
-    await _many(hall, AT_ONCE + 5)
-    await hall.is_drawn(f"u{AT_ONCE + 5}", since=6)
-    assert "Drawing… 5 s" in await hall.look()
+    harness = Harness(redis)
+    await _many(harness, AT_ONCE + 5)
+    await harness.is_drawn(f"u{AT_ONCE + 5}", since=6)
+    assert "Drawing… 5 s" in await harness.look()
 
 
-async def test_many_messages_in_one_chat_are_changed_one_after_another(hall: Hall) -> None:
+async def test_many_messages_in_one_chat_are_changed_one_after_another(harness: Harness) -> None:
     for number in range(1, 10):
-        await hall.begin(f"u{number}", chat_id=7)
-    await hall.is_taken("u1")
-    await hall.later()
-    assert 1 <= len(await hall.look()) <= 3
+        await harness.begin(f"u{number}", chat_id=7)
+    await harness.is_taken("u1")
+    await harness.later()
+    assert 1 <= len(await harness.look()) <= 3
 
 
 # -- what goes wrong ----------------------------------------------------------------------------------------------
 
 
-async def test_flood_control_puts_a_change_off(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.is_drawn("u1", since=6)
-    await hall.later()
+async def test_flood_control_puts_a_change_off(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.is_drawn("u1", since=6)
+    await harness.later()
     parameters = ResponseParameters(retry_after=30)
     flood = Response[Message](ok=False, error_code=429, description="Too Many Requests", parameters=parameters)
-    hall.bot.mock_session.add_result(EditStatus, flood)
-    assert len(await hall.look()) == 1
-    assert await hall.look() == []
-    await hall.later(30)
-    assert len(await hall.look()) == 1
+    harness.bot.mock_session.add_result(EditStatus, flood)
+    assert len(await harness.look()) == 1
+    assert await harness.look() == []
+    await harness.later(30)
+    assert len(await harness.look()) == 1
 
 
 @pytest.mark.parametrize("why", ["message to edit not found", "chat not found", "something new"])
-async def test_a_message_that_can_not_be_changed_is_let_go(hall: Hall, why: str) -> None:
-    await hall.begin("u1")
-    await hall.is_drawn("u1", since=6)
-    await hall.later()
-    hall.bot.add_result(EditStatus, ok=False, description=f"Bad Request: {why}")
-    assert len(await hall.look()) == 1
-    await hall.later(600)
-    assert await hall.look() == []
+async def test_a_message_that_can_not_be_changed_is_let_go(harness: Harness, why: str) -> None:
+    await harness.begin("u1")
+    await harness.is_drawn("u1", since=6)
+    await harness.later()
+    harness.bot.add_result(EditStatus, ok=False, description=f"Bad Request: {why}")
+    assert len(await harness.look()) == 1
+    await harness.later(600)
+    assert await harness.look() == []
 
 
-async def test_a_message_that_says_so_already_is_as_good_as_changed(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.is_drawn("u1", since=6)
-    await hall.later()
-    hall.bot.add_result(EditStatus, ok=False, description="Bad Request: message is not modified: ...")
-    await hall.look()
-    await hall.redis.hset(redis_keys.request("u1"), "submitted_at", str(time.time() - 11))
-    await hall.later()
-    assert await hall.look() == ["Drawing… 10 s"]
+async def test_a_message_that_says_so_already_is_as_good_as_changed(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.is_drawn("u1", since=6)
+    await harness.later()
+    harness.bot.add_result(EditStatus, ok=False, description="Bad Request: message is not modified: ...")
+    await harness.look()
+    await harness.redis.hset(redis_keys.request("u1"), "submitted_at", str(time.time() - 11))
+    await harness.later()
+    assert await harness.look() == ["Drawing… 10 s"]
 
 
-async def test_a_request_that_waits_again_is_shown_so(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.is_drawn("u1", since=6)
-    await hall.later()
-    await hall.look()
-    await hall.redis.hset(redis_keys.request("u1"), "state", "queued")
-    await hall.redis.rpush(Queue.redis_queue_namespace_prefix + QUEUE, "u1")
-    await hall.board.changed("u1")
-    await hall.later()
-    assert await hall.look() == ["On it! You are #1 in the queue."]
+async def test_a_request_that_waits_again_is_shown_so(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.is_drawn("u1", since=6)
+    await harness.later()
+    await harness.look()
+    await harness.redis.hset(redis_keys.request("u1"), "state", "queued")
+    await harness.redis.rpush(Queue.redis_queue_namespace_prefix + QUEUE, "u1")
+    await harness.board.changed("u1")
+    await harness.later()
+    assert await harness.look() == ["On it! You are #1 in the queue."]
 
 
-async def test_what_has_ended_is_looked_at_no_more(hall: Hall) -> None:
-    await hall.begin("u1")
-    await hall.requests.cancel("u1")
-    await hall.later()
-    assert await hall.look() == []
-    assert await hall.redis.zcard(redis_keys.STATUS_WAITING) == 0
+async def test_what_has_ended_is_looked_at_no_more(harness: Harness) -> None:
+    await harness.begin("u1")
+    await harness.requests.cancel("u1")
+    await harness.later()
+    assert await harness.look() == []
+    assert await harness.redis.zcard(redis_keys.STATUS_WAITING) == 0

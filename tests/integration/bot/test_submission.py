@@ -29,7 +29,7 @@ from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import FalRequest, Lease, RequestState, RequestStore
 from app.core.result_cache import Result, ResultCache, cache_key
-from tests.integration.bot.desk import Board, Told
+from tests.integration.bot.delivery_harness import Board, Told
 from tests.integration.bot.harness import TOKEN
 from tests.support.redis_server import RedisServer
 

@@ -17,7 +17,7 @@ LEASE = Lease(redis_keys.leases("test"), "any:1")
 NO_LIMITS = Limits()
 
 
-class Office:
+class Harness:
     """Requests of people 1, 2 and 3, and what becomes of them."""
 
     def __init__(self, redis: Redis) -> None:
@@ -69,213 +69,213 @@ class Office:
 
 
 @pytest.fixture
-def office(redis: Redis) -> Office:
-    return Office(redis)
+def harness(redis: Redis) -> Harness:
+    return Harness(redis)
 
 
 # -- who may --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_request_is_recorded_once(office: Office) -> None:
-    assert await office.admit("r") is Verdict.QUEUED
-    assert await office.admit("r") is Verdict.KNOWN
-    assert await office.spent() == 100
+async def test_a_request_is_recorded_once(harness: Harness) -> None:
+    assert await harness.admit("r") is Verdict.QUEUED
+    assert await harness.admit("r") is Verdict.KNOWN
+    assert await harness.spent() == 100
 
 
-async def test_a_recorded_request_whose_job_may_be_missing_is_to_be_queued_again(office: Office) -> None:
+async def test_a_recorded_request_whose_job_may_be_missing_is_to_be_queued_again(harness: Harness) -> None:
     request = ImageRequest("r", 1, 1, "en", Operation.CREATE, prompt="a fox")
-    assert (await office.admission.admit(request)).to_queue
-    assert (await office.admission.admit(request)).to_queue
-    await office.finish("r")
-    assert not (await office.admission.admit(request)).to_queue
+    assert (await harness.admission.admit(request)).to_queue
+    assert (await harness.admission.admit(request)).to_queue
+    await harness.finish("r")
+    assert not (await harness.admission.admit(request)).to_queue
 
 
-async def test_somebody_banned_is_refused(office: Office) -> None:
-    await office.redis.sadd(redis_keys.BANNED, "1")
-    assert await office.admit("r") is Verdict.BANNED
-    assert await office.store.load("r") is None
+async def test_somebody_banned_is_refused(harness: Harness) -> None:
+    await harness.redis.sadd(redis_keys.BANNED, "1")
+    assert await harness.admit("r") is Verdict.BANNED
+    assert await harness.store.load("r") is None
 
 
-async def test_a_person_has_so_many_open_requests_and_no_more(office: Office) -> None:
+async def test_a_person_has_so_many_open_requests_and_no_more(harness: Harness) -> None:
     limits = Limits(open_requests=2)
-    assert [await office.admit(name, limits=limits) for name in "abc"] == [
+    assert [await harness.admit(name, limits=limits) for name in "abc"] == [
         Verdict.QUEUED,
         Verdict.QUEUED,
         Verdict.OPEN,
     ]
-    assert await office.admit("d", user_id=2, limits=limits) is Verdict.QUEUED
-    await office.store.cancel("a")
-    assert await office.admit("c", limits=limits) is Verdict.QUEUED
+    assert await harness.admit("d", user_id=2, limits=limits) is Verdict.QUEUED
+    await harness.store.cancel("a")
+    assert await harness.admit("c", limits=limits) is Verdict.QUEUED
 
 
-async def test_a_batch_does_not_count_among_the_open_requests(office: Office) -> None:
+async def test_a_batch_does_not_count_among_the_open_requests(harness: Harness) -> None:
     limits = Limits(open_requests=1)
-    assert await office.admit("b-1", batch="b", limits=limits) is Verdict.QUEUED
-    assert await office.admit("b-2", batch="b", limits=limits) is Verdict.QUEUED
-    assert await office.admit("r", limits=limits) is Verdict.QUEUED
-    assert await office.open_of(1) == ["r", "b-1", "b-2"]
+    assert await harness.admit("b-1", batch="b", limits=limits) is Verdict.QUEUED
+    assert await harness.admit("b-2", batch="b", limits=limits) is Verdict.QUEUED
+    assert await harness.admit("r", limits=limits) is Verdict.QUEUED
+    assert await harness.open_of(1) == ["r", "b-1", "b-2"]
 
 
-async def test_a_full_queue_takes_nobody(office: Office) -> None:
-    await office.redis.rpush(f"rq:queue:{queues.QUEUE}", "x", "y")
-    assert await office.admit("r", limits=Limits(queue=2)) is Verdict.FULL
-    assert await office.admit("v", limits=Limits(queue=2), queue=queues.QUEUE_HIGH) is Verdict.QUEUED
+async def test_a_full_queue_takes_nobody(harness: Harness) -> None:
+    await harness.redis.rpush(f"rq:queue:{queues.QUEUE}", "x", "y")
+    assert await harness.admit("r", limits=Limits(queue=2)) is Verdict.FULL
+    assert await harness.admit("v", limits=Limits(queue=2), queue=queues.QUEUE_HIGH) is Verdict.QUEUED
 
 
 # -- money ----------------------------------------------------------------------------------------------------------
 
 
-async def test_what_would_exceed_the_day_s_money_is_refused(office: Office) -> None:
+async def test_what_would_exceed_the_day_s_money_is_refused(harness: Harness) -> None:
     everybody, person = Limits(spend=250), Limits(user_spend=150)
-    assert await office.admit("a", limits=everybody) is Verdict.QUEUED
-    assert await office.admit("b", 2, limits=everybody) is Verdict.QUEUED
-    assert await office.admit("c", 3, limits=everybody) is Verdict.SPEND
-    assert await office.admit("d", 1, limits=person) is Verdict.USER_SPEND
-    assert await office.admit("e", 3, limits=person) is Verdict.QUEUED
+    assert await harness.admit("a", limits=everybody) is Verdict.QUEUED
+    assert await harness.admit("b", 2, limits=everybody) is Verdict.QUEUED
+    assert await harness.admit("c", 3, limits=everybody) is Verdict.SPEND
+    assert await harness.admit("d", 1, limits=person) is Verdict.USER_SPEND
+    assert await harness.admit("e", 3, limits=person) is Verdict.QUEUED
 
 
-async def test_money_comes_back_from_what_fal_never_drew(office: Office) -> None:
+async def test_money_comes_back_from_what_fal_never_drew(harness: Harness) -> None:
     for name in "abc":
-        await office.admit(name)
-    await office.store.cancel("a")
-    await office.store.fail("b", FailureReason.PROVIDER_DOWN)
-    await office.submit("c")
-    await office.store.fail("c", FailureReason.BAD_INPUT)
-    assert (await office.spent(), await office.spent(1)) == (0, 0)
+        await harness.admit(name)
+    await harness.store.cancel("a")
+    await harness.store.fail("b", FailureReason.PROVIDER_DOWN)
+    await harness.submit("c")
+    await harness.store.fail("c", FailureReason.BAD_INPUT)
+    assert (await harness.spent(), await harness.spent(1)) == (0, 0)
 
 
-async def test_money_stays_spent_when_fal_has_or_may_have_drawn(office: Office) -> None:
+async def test_money_stays_spent_when_fal_has_or_may_have_drawn(harness: Harness) -> None:
     for name in "abcd":
-        await office.admit(name)
-    await office.redis.zadd(LEASE.key, {LEASE.execution: 1})
-    assert await office.store.begin_submit("d", LEASE, 1)
-    await office.store.cancel("d")
-    await office.finish("a")
-    await office.store.fail("b", FailureReason.OUTCOME_UNKNOWN)
-    await office.submit("c")
-    await office.store.cancel("c")
-    assert (await office.spent(), await office.spent(1)) == (400, 400)
+        await harness.admit(name)
+    await harness.redis.zadd(LEASE.key, {LEASE.execution: 1})
+    assert await harness.store.begin_submit("d", LEASE, 1)
+    await harness.store.cancel("d")
+    await harness.finish("a")
+    await harness.store.fail("b", FailureReason.OUTCOME_UNKNOWN)
+    await harness.submit("c")
+    await harness.store.cancel("c")
+    assert (await harness.spent(), await harness.spent(1)) == (400, 400)
 
 
 async def test_money_stays_spent_when_a_submit_of_unknown_fate_is_to_be_repeated_and_the_request_ends_first(
-    office: Office,
+    harness: Harness,
 ) -> None:
     for name in "ab":
-        await office.admit(name)
-        await office.redis.zadd(LEASE.key, {LEASE.execution: 1})
-        assert await office.store.begin_submit(name, LEASE, 1)
-        assert await office.store.undo_submit(name, LEASE, 1)  # it may have been taken
-    await office.store.cancel("a")
-    await office.store.fail("b", FailureReason.INTERNAL)
-    assert (await office.spent(), await office.spent(1)) == (200, 200)
+        await harness.admit(name)
+        await harness.redis.zadd(LEASE.key, {LEASE.execution: 1})
+        assert await harness.store.begin_submit(name, LEASE, 1)
+        assert await harness.store.undo_submit(name, LEASE, 1)  # it may have been taken
+    await harness.store.cancel("a")
+    await harness.store.fail("b", FailureReason.INTERNAL)
+    assert (await harness.spent(), await harness.spent(1)) == (200, 200)
 
 
-async def test_money_comes_back_when_fal_surely_did_not_take_the_submit(office: Office) -> None:
-    await office.admit("a")
-    await office.redis.zadd(LEASE.key, {LEASE.execution: 1})
-    assert await office.store.begin_submit("a", LEASE, 1)
-    assert await office.store.undo_submit("a", LEASE, 0)
-    await office.store.cancel("a")
-    assert await office.spent() == 0
+async def test_money_comes_back_when_fal_surely_did_not_take_the_submit(harness: Harness) -> None:
+    await harness.admit("a")
+    await harness.redis.zadd(LEASE.key, {LEASE.execution: 1})
+    assert await harness.store.begin_submit("a", LEASE, 1)
+    assert await harness.store.undo_submit("a", LEASE, 0)
+    await harness.store.cancel("a")
+    assert await harness.spent() == 0
 
 
 # -- the same wish --------------------------------------------------------------------------------------------------
 
 
-async def test_a_known_result_is_told_of_at_once_and_costs_nothing(office: Office) -> None:
+async def test_a_known_result_is_told_of_at_once_and_costs_nothing(harness: Harness) -> None:
     known = Result(("old.jpg",), ("file",))
-    assert await office.admit("r", known=known) is Verdict.DONE
-    record = await office.store.load("r")
+    assert await harness.admit("r", known=known) is Verdict.DONE
+    record = await harness.store.load("r")
     assert record
     assert (record.state, record.media, record.file_ids) == (RequestState.DONE, ("old.jpg",), ("file",))
-    assert await office.events() == [("r", "done")]
-    assert (await office.spent(), await office.open_of(1)) == (0, [])
-    assert [record.request.id for record in await office.store.history(1, 0, 10)] == ["r"]
+    assert await harness.events() == [("r", "done")]
+    assert (await harness.spent(), await harness.open_of(1)) == (0, [])
+    assert [record.request.id for record in await harness.store.history(1, 0, 10)] == ["r"]
 
 
-async def test_who_wants_what_is_just_being_made_joins(office: Office) -> None:
-    assert await office.admit("a", 1, cache_key="k") is Verdict.QUEUED
-    assert await office.admit("b", 2, cache_key="k") is Verdict.JOINED
-    await office.finish("a")
-    assert await office.events() == [("a", "started"), ("b", "started"), ("a", "done"), ("b", "done")]
-    record = await office.store.load("b")
+async def test_who_wants_what_is_just_being_made_joins(harness: Harness) -> None:
+    assert await harness.admit("a", 1, cache_key="k") is Verdict.QUEUED
+    assert await harness.admit("b", 2, cache_key="k") is Verdict.JOINED
+    await harness.finish("a")
+    assert await harness.events() == [("a", "started"), ("b", "started"), ("a", "done"), ("b", "done")]
+    record = await harness.store.load("b")
     assert record
     assert (record.state, record.media) == (RequestState.DONE, ("a.jpg",))
-    assert (await office.spent(), await office.spent(2), await office.open_of(2)) == (100, 0, [])
+    assert (await harness.spent(), await harness.spent(2), await harness.open_of(2)) == (100, 0, [])
 
 
-async def test_who_wants_what_was_just_made_has_it_before_the_cache_does(office: Office) -> None:
-    await office.admit("a", 1, cache_key="k")
-    await office.submit("a")
-    assert await office.store.mark_stored("a", LEASE, ("a.jpg",))
-    assert await office.admit("b", 2, cache_key="k") is Verdict.JOINED
-    assert await office.store.mark_done("a", LEASE)
-    assert await office.admit("c", 3, cache_key="k") is Verdict.DONE
-    assert [await office.state(name) for name in "abc"] == [RequestState.DONE] * 3
-    assert await office.spent() == 100
+async def test_who_wants_what_was_just_made_has_it_before_the_cache_does(harness: Harness) -> None:
+    await harness.admit("a", 1, cache_key="k")
+    await harness.submit("a")
+    assert await harness.store.mark_stored("a", LEASE, ("a.jpg",))
+    assert await harness.admit("b", 2, cache_key="k") is Verdict.JOINED
+    assert await harness.store.mark_done("a", LEASE)
+    assert await harness.admit("c", 3, cache_key="k") is Verdict.DONE
+    assert [await harness.state(name) for name in "abc"] == [RequestState.DONE] * 3
+    assert await harness.spent() == 100
 
 
 @pytest.mark.parametrize(("slow", "quick"), [(queues.QUEUE_LOW, queues.QUEUE), (queues.QUEUE, queues.QUEUE_HIGH)])
-async def test_nobody_joins_what_waits_in_a_slower_queue(office: Office, slow: str, quick: str) -> None:
-    await office.admit("s", 1, cache_key="k", queue=slow)
-    assert await office.admit("q", 2, cache_key="k", queue=quick) is Verdict.QUEUED
-    assert await office.admit("t", 3, cache_key="k", queue=slow) is Verdict.JOINED
+async def test_nobody_joins_what_waits_in_a_slower_queue(harness: Harness, slow: str, quick: str) -> None:
+    await harness.admit("s", 1, cache_key="k", queue=slow)
+    assert await harness.admit("q", 2, cache_key="k", queue=quick) is Verdict.QUEUED
+    assert await harness.admit("t", 3, cache_key="k", queue=slow) is Verdict.JOINED
 
 
-async def test_what_fal_draws_already_is_joined_whatever_queue_it_was_in(office: Office) -> None:
-    await office.admit("b-1", 1, cache_key="k", batch="b", queue=queues.QUEUE_LOW)
-    await office.submit("b-1")
-    assert await office.admit("r", 2, cache_key="k") is Verdict.JOINED
+async def test_what_fal_draws_already_is_joined_whatever_queue_it_was_in(harness: Harness) -> None:
+    await harness.admit("b-1", 1, cache_key="k", batch="b", queue=queues.QUEUE_LOW)
+    await harness.submit("b-1")
+    assert await harness.admit("r", 2, cache_key="k") is Verdict.JOINED
 
 
-async def test_a_failure_is_everybody_s(office: Office) -> None:
-    await office.admit("a", 1, cache_key="k")
-    await office.admit("b", 2, cache_key="k")
-    await office.store.fail("a", FailureReason.POLICY)
-    record = await office.store.load("b")
+async def test_a_failure_is_everybody_s(harness: Harness) -> None:
+    await harness.admit("a", 1, cache_key="k")
+    await harness.admit("b", 2, cache_key="k")
+    await harness.store.fail("a", FailureReason.POLICY)
+    record = await harness.store.load("b")
     assert record
     assert (record.state, record.reason) == (RequestState.FAILED, FailureReason.POLICY)
 
 
-async def test_who_joined_may_leave(office: Office) -> None:
-    await office.admit("a", 1, cache_key="k")
-    await office.admit("b", 2, cache_key="k")
-    assert await office.store.cancel("b")
-    await office.finish("a")
-    assert await office.events() == [("b", "cancelled"), ("a", "started"), ("a", "done")]
+async def test_who_joined_may_leave(harness: Harness) -> None:
+    await harness.admit("a", 1, cache_key="k")
+    await harness.admit("b", 2, cache_key="k")
+    assert await harness.store.cancel("b")
+    await harness.finish("a")
+    assert await harness.events() == [("b", "cancelled"), ("a", "started"), ("a", "done")]
 
 
-async def test_the_first_who_joined_takes_the_place_of_who_leaves(office: Office) -> None:
+async def test_the_first_who_joined_takes_the_place_of_who_leaves(harness: Harness) -> None:
     for user_id, name in enumerate("abc", 1):
-        await office.admit(name, user_id, cache_key="k")
-    assert await office.store.cancel("a")
-    assert await office.events() == [("a", "cancelled"), ("b", "queued")]
-    assert await office.admit("d", 1, cache_key="k") is Verdict.JOINED
-    assert (await office.spent(), await office.spent(1), await office.spent(2)) == (100, 0, 100)
-    await office.finish("b")
-    assert [await office.state(name) for name in "bcd"] == [RequestState.DONE] * 3
+        await harness.admit(name, user_id, cache_key="k")
+    assert await harness.store.cancel("a")
+    assert await harness.events() == [("a", "cancelled"), ("b", "queued")]
+    assert await harness.admit("d", 1, cache_key="k") is Verdict.JOINED
+    assert (await harness.spent(), await harness.spent(1), await harness.spent(2)) == (100, 0, 100)
+    await harness.finish("b")
+    assert [await harness.state(name) for name in "bcd"] == [RequestState.DONE] * 3
 
 
-async def test_who_joined_waits_again_with_what_it_joined(office: Office) -> None:
+async def test_who_joined_waits_again_with_what_it_joined(harness: Harness) -> None:
     for user_id, name in enumerate("abc", 1):
-        await office.admit(name, user_id, cache_key="k")
-    await office.submit("a")
-    assert await office.state("c") is RequestState.SUBMITTED
-    assert await office.store.cancel("a")
+        await harness.admit(name, user_id, cache_key="k")
+    await harness.submit("a")
+    assert await harness.state("c") is RequestState.SUBMITTED
+    assert await harness.store.cancel("a")
     for name in "bc":
-        record = await office.store.load(name)
+        record = await harness.store.load(name)
         assert record
         assert (record.state, record.started_at) == (RequestState.QUEUED, None)
 
 
-async def test_one_of_a_batch_takes_the_place_only_if_nobody_else_can(office: Office) -> None:
-    await office.admit("a", 1, cache_key="k")
-    await office.admit("b-1", 2, cache_key="k", batch="b", queue=queues.QUEUE_LOW)
-    await office.admit("c", 3, cache_key="k")
-    await office.store.cancel("a")
-    assert (await office.events())[-1] == ("c", "queued")
-    await office.store.cancel("c")
-    assert (await office.events())[-1] == ("b-1", "queued")
+async def test_one_of_a_batch_takes_the_place_only_if_nobody_else_can(harness: Harness) -> None:
+    await harness.admit("a", 1, cache_key="k")
+    await harness.admit("b-1", 2, cache_key="k", batch="b", queue=queues.QUEUE_LOW)
+    await harness.admit("c", 3, cache_key="k")
+    await harness.store.cancel("a")
+    assert (await harness.events())[-1] == ("c", "queued")
+    await harness.store.cancel("c")
+    assert (await harness.events())[-1] == ("b-1", "queued")
 
 
 # -- what remains ---------------------------------------------------------------------------------------------------
@@ -285,67 +285,67 @@ A_WEEK = 7 * 24 * 3600
 
 
 async def test_a_record_without_a_result_is_kept_for_a_week_or_a_day_after_it_was_told(
-    office: Office,
+    harness: Harness,
 ) -> None:
     for name in "abc":
-        await office.admit(name, user_id=ord(name))
-    await office.store.cancel("a")
-    await office.store.fail("b", FailureReason.INTERNAL)
-    assert await office.ttl("c") == -1  # open
+        await harness.admit(name, user_id=ord(name))
+    await harness.store.cancel("a")
+    await harness.store.fail("b", FailureReason.INTERNAL)
+    assert await harness.ttl("c") == -1  # open
     for name in "ab":
-        assert A_WEEK / 2 < await office.ttl(name) <= A_WEEK
-        await office.store.mark_notified(name)
-        assert request_scripts.ENDED_TTL / 2 < await office.ttl(name) <= request_scripts.ENDED_TTL
-    await office.store.mark_notified("d")  # nothing is known of it
-    assert await office.store.load("d") is None
+        assert A_WEEK / 2 < await harness.ttl(name) <= A_WEEK
+        await harness.store.mark_notified(name)
+        assert request_scripts.ENDED_TTL / 2 < await harness.ttl(name) <= request_scripts.ENDED_TTL
+    await harness.store.mark_notified("d")  # nothing is known of it
+    assert await harness.store.load("d") is None
 
 
-async def test_a_batch_counts_how_its_requests_end(office: Office) -> None:
-    await office.redis.hset(redis_keys.batch("b"), "total", "3")
-    await office.admit("b-1", batch="b")
-    await office.admit("b-2", batch="b")
-    await office.admit("b-3", batch="b", known=Result(("m",), ()))
-    await office.finish("b-1")
-    await office.store.fail("b-2", FailureReason.POLICY)
-    assert await office.redis.hgetall(redis_keys.batch("b")) == {"total": "3", "done": "2", "failed": "1"}
+async def test_a_batch_counts_how_its_requests_end(harness: Harness) -> None:
+    await harness.redis.hset(redis_keys.batch("b"), "total", "3")
+    await harness.admit("b-1", batch="b")
+    await harness.admit("b-2", batch="b")
+    await harness.admit("b-3", batch="b", known=Result(("m",), ()))
+    await harness.finish("b-1")
+    await harness.store.fail("b-2", FailureReason.POLICY)
+    assert await harness.redis.hgetall(redis_keys.batch("b")) == {"total": "3", "done": "2", "failed": "1"}
 
 
-async def test_a_batch_that_was_forgotten_is_not_counted_anew_for_ever(office: Office) -> None:
+async def test_a_batch_that_was_forgotten_is_not_counted_anew_for_ever(harness: Harness) -> None:
     """Its requests may wait for longer than it is remembered, in a pause."""
-    await office.admit("b-1", batch="b")
-    await office.redis.delete(redis_keys.batch("b"))
-    await office.finish("b-1")
-    await office.admit("b-2", batch="b", known=Result(("m",), ()))
-    assert not await office.redis.exists(redis_keys.batch("b"))
+    await harness.admit("b-1", batch="b")
+    await harness.redis.delete(redis_keys.batch("b"))
+    await harness.finish("b-1")
+    await harness.admit("b-2", batch="b", known=Result(("m",), ()))
+    assert not await harness.redis.exists(redis_keys.batch("b"))
 
 
-async def test_the_history_holds_the_last_fifty_newest_first(office: Office) -> None:
+async def test_the_history_holds_the_last_fifty_newest_first(harness: Harness) -> None:
     for number in range(request_scripts.HISTORY_MAX + 2):
-        await office.admit(f"r{number}", known=Result(("m",), ()))
-    assert [record.request.id for record in await office.store.history(1, 0, 3)] == ["r51", "r50", "r49"]
-    assert len(await office.store.history(1, 0, 100)) == request_scripts.HISTORY_MAX
+        await harness.admit(f"r{number}", known=Result(("m",), ()))
+    assert [record.request.id for record in await harness.store.history(1, 0, 3)] == ["r51", "r50", "r49"]
+    assert len(await harness.store.history(1, 0, 100)) == request_scripts.HISTORY_MAX
 
 
-async def test_what_leaves_the_history_is_kept_for_a_week_or_an_hour_after_it_was_told(office: Office) -> None:
-    await office.admit("early", known=Result(("m",), ()))
-    await office.store.mark_notified("early")
-    kept = await office.ttl("early")
+async def test_what_leaves_the_history_is_kept_for_a_week_or_an_hour_after_it_was_told(harness: Harness) -> None:
+    await harness.admit("early", known=Result(("m",), ()))
+    await harness.store.mark_notified("early")
+    kept = await harness.ttl("early")
     assert kept > A_WEEK
     for number in range(request_scripts.HISTORY_MAX + 1):
-        await office.admit(f"r{number}", known=Result(("m",), ()))
-    assert 0 < await office.ttl("early") <= request_scripts.FORGOTTEN_TTL
-    assert A_WEEK / 2 < await office.ttl("r0") <= A_WEEK
-    await office.store.mark_notified("r0")
-    assert 0 < await office.ttl("r0") <= request_scripts.FORGOTTEN_TTL
-    await office.store.mark_notified("r1")
-    assert await office.ttl("r1") > A_WEEK
+        await harness.admit(f"r{number}", known=Result(("m",), ()))
+    assert 0 < await harness.ttl("early") <= request_scripts.FORGOTTEN_TTL
+    assert A_WEEK / 2 < await harness.ttl("r0") <= A_WEEK
+    await harness.store.mark_notified("r0")
+    assert 0 < await harness.ttl("r0") <= request_scripts.FORGOTTEN_TTL
+    await harness.store.mark_notified("r1")
+    assert await harness.ttl("r1") > A_WEEK
 
 
-async def test_telegram_s_names_of_the_pictures_are_kept(office: Office) -> None:
-    await office.admit("r")
-    await office.finish("r")
-    await office.store.mark_sent("r", ("file-1",))
-    record = await office.store.load("r")
+async def test_telegram_s_names_of_the_pictures_are_kept(harness: Harness) -> None:
+    await harness.admit("r")
+    await harness.finish("r")
+    await harness.store.mark_sent("r", ("file-1",))
+    record = await harness.store.load("r")
     assert record
     assert record.file_ids == ("file-1",)
 
@@ -353,17 +353,17 @@ async def test_telegram_s_names_of_the_pictures_are_kept(office: Office) -> None
 # -- who has not ended ----------------------------------------------------------------------------------------------
 
 
-async def test_all_open_requests_stand_in_one_set_until_they_end(office: Office) -> None:
-    await office.admit("leader", cache_key="same")
-    await office.admit("joined", 2, cache_key="same")
-    await office.admit("of-a-batch", 3, batch="b")
-    await office.admit("known", 3, known=Result(("known.jpg",), ()))
-    await office.admit("cancelled", 3)
-    everybody: Any = await office.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1, withscores=True)
+async def test_all_open_requests_stand_in_one_set_until_they_end(harness: Harness) -> None:
+    await harness.admit("leader", cache_key="same")
+    await harness.admit("joined", 2, cache_key="same")
+    await harness.admit("of-a-batch", 3, batch="b")
+    await harness.admit("known", 3, known=Result(("known.jpg",), ()))
+    await harness.admit("cancelled", 3)
+    everybody: Any = await harness.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1, withscores=True)
     assert sorted(request_id for request_id, _ in everybody) == ["cancelled", "joined", "leader", "of-a-batch"]
     assert [score for _, score in everybody] == sorted(score for _, score in everybody)
-    await office.store.cancel("cancelled")
-    await office.store.fail("of-a-batch", FailureReason.INTERNAL)
-    assert await office.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1) == ["leader", "joined"]
-    await office.finish("leader")
-    assert not await office.redis.exists(redis_keys.OPEN_REQUESTS)
+    await harness.store.cancel("cancelled")
+    await harness.store.fail("of-a-batch", FailureReason.INTERNAL)
+    assert await harness.redis.zrange(redis_keys.OPEN_REQUESTS, 0, -1) == ["leader", "joined"]
+    await harness.finish("leader")
+    assert not await harness.redis.exists(redis_keys.OPEN_REQUESTS)

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.integration.worker.world")
+pytest.register_assert_rewrite("tests.integration.worker.harness")

@@ -1,10 +1,10 @@
-"""A world for the workers, the same for all tests, and empty before each."""
+"""A harness for the workers, the same for all tests, and empty before each."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.worker.world import FAL_KEY, World
+from tests.integration.worker.harness import FAL_KEY, Harness
 from tests.simulators.client import Simulator
 from tests.support.redis_server import RedisServer
 
@@ -16,25 +16,25 @@ def fal() -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
-def one_world(
+def shared_harness(
     redis_process: RedisServer, fal: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    world = World(redis_process.url, fal.url, tmp_path_factory.mktemp("world"))
-    yield world
-    world.clear()
+) -> Iterator[Harness]:
+    harness = Harness(redis_process.url, fal.url, tmp_path_factory.mktemp("harness"))
+    yield harness
+    harness.clear()
 
 
 @pytest.fixture
-def served(one_world: World) -> Iterator[World]:
-    """A world in which a worker serves that repeats a call once; tests in a row share it."""
-    one_world.serve(FAL_RETRIES="1")
-    yield one_world
-    print(one_world.dump())
+def served(shared_harness: Harness) -> Iterator[Harness]:
+    """A harness in which a worker serves that repeats a call once; tests in a row share it."""
+    shared_harness.serve(FAL_RETRIES="1")
+    yield shared_harness
+    print(shared_harness.dump())
 
 
 @pytest.fixture
-def world(one_world: World) -> Iterator[World]:
-    one_world.clear()
-    yield one_world
-    print(one_world.dump())  # pytest shows it if the test failed
-    one_world.clear()
+def harness(shared_harness: Harness) -> Iterator[Harness]:
+    shared_harness.clear()
+    yield shared_harness
+    print(shared_harness.dump())  # pytest shows it if the test failed
+    shared_harness.clear()

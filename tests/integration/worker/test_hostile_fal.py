@@ -10,7 +10,7 @@ from app.core.errors import FailureReason
 from app.core.requests import RequestState
 from tests.hostile import answers
 from tests.hostile.worker import Trial, under_trial
-from tests.integration.worker.world import FAL_KEY
+from tests.integration.worker.harness import FAL_KEY
 from tests.support.redis_server import RedisServer
 
 MEMORY_MAX = 512 * 1024
@@ -27,10 +27,10 @@ def trial(redis_process: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.mark.parametrize("case", list(answers.CASES))
 def test_a_request_ends_well_or_with_a_reason(trial: Trial, case: str) -> None:
-    record = trial.world.record(trial.requests[case])
+    record = trial.harness.record(trial.requests[case])
     if record.state is RequestState.DONE:
         assert len(record.media) == 1
-        assert trial.world.pictures(record.request.id)
+        assert trial.harness.pictures(record.request.id)
     else:
         assert record.state is RequestState.FAILED
         assert record.reason in list(FailureReason)
@@ -38,7 +38,7 @@ def test_a_request_ends_well_or_with_a_reason(trial: Trial, case: str) -> None:
 
 
 def test_others_are_served(trial: Trial) -> None:
-    assert trial.world.state(trial.other) is RequestState.DONE
+    assert trial.harness.state(trial.other) is RequestState.DONE
     assert trial.worker.process.poll() is None
 
 
@@ -49,7 +49,7 @@ def test_the_key_went_to_the_queue_only_and_no_redirect_was_followed(trial: Tria
 
 
 def test_the_log_has_no_traceback_no_forged_line_and_no_secret(trial: Trial) -> None:
-    log = trial.world.logs()
+    log = trial.harness.logs()
     assert "Traceback" not in log
     assert FAL_KEY not in log
     assert "SECRETWISH" not in log

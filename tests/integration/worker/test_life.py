@@ -9,56 +9,56 @@ import pytest
 
 from app.core import queues
 from app.core.requests import RequestState
+from tests.integration.worker.harness import Harness
 from tests.integration.worker.process import POINTS
-from tests.integration.worker.world import World
 from tests.support.waiting import wait_until
 
 SLOW = "a slow fox [sim:latency=2.5]"
 
 
-def test_a_request_becomes_a_picture(world: World) -> None:
-    worker = world.worker(module="app.worker").until_ready()
-    request_id = world.order()
-    world.until_ended([request_id])
-    world.assert_each_done_once([request_id])
-    assert world.pictures(request_id) == [(256, 256)]
-    assert world.job(request_id).return_value() == {"state": "done"}
-    assert world.job(request_id).get_status() == "finished"
+def test_a_request_becomes_a_picture(harness: Harness) -> None:
+    worker = harness.worker(module="app.worker").until_ready()
+    request_id = harness.order()
+    harness.until_ended([request_id])
+    harness.assert_each_done_once([request_id])
+    assert harness.pictures(request_id) == [(256, 256)]
+    assert harness.job(request_id).return_value() == {"state": "done"}
+    assert harness.job(request_id).get_status() == "finished"
     assert worker.stop() == 0
 
 
-def test_after_sigkill_another_goes_on_with_the_same_request_at_fal(world: World) -> None:
-    worker = world.worker().until_ready()
-    request_id = world.order(SLOW)
-    world.until_state(request_id, RequestState.SUBMITTED)
-    fal_request = world.record(request_id).fal
+def test_after_sigkill_another_goes_on_with_the_same_request_at_fal(harness: Harness) -> None:
+    worker = harness.worker().until_ready()
+    request_id = harness.order(SLOW)
+    harness.until_state(request_id, RequestState.SUBMITTED)
+    fal_request = harness.record(request_id).fal
     worker.kill()
-    world.worker("imageworker@2")
-    world.until_ended([request_id])
-    world.assert_each_done_once([request_id])
-    assert world.record(request_id).fal == fal_request
+    harness.worker("imageworker@2")
+    harness.until_ended([request_id])
+    harness.assert_each_done_once([request_id])
+    assert harness.record(request_id).fal == fal_request
 
 
-def test_after_sigkill_a_restarted_worker_takes_its_jobs_back_at_once(world: World) -> None:
-    world.worker().until_ready()
-    ids = world.orders(3, SLOW)
+def test_after_sigkill_a_restarted_worker_takes_its_jobs_back_at_once(harness: Harness) -> None:
+    harness.worker().until_ready()
+    ids = harness.orders(3, SLOW)
     for request_id in ids:
-        world.until_state(request_id, RequestState.SUBMITTED)
-    world.workers[0].kill()
-    world.worker().until_logged("took back 3 jobs that this worker's last process left behind")
-    world.until_ended(ids)
-    world.assert_each_done_once(ids)
+        harness.until_state(request_id, RequestState.SUBMITTED)
+    harness.workers[0].kill()
+    harness.worker().until_logged("took back 3 jobs that this worker's last process left behind")
+    harness.until_ended(ids)
+    harness.assert_each_done_once(ids)
 
 
 @pytest.mark.parametrize("point", [point for point in POINTS if point != "answered"])
-def test_killed_at_any_point_but_one_a_request_is_done_once(world: World, tmp_path: Path, point: str) -> None:
-    worker = world.worker(TEST_KILL_AT=point, TEST_KILL_MARK=str(tmp_path / "killed"))
-    request_id = world.order()
+def test_killed_at_any_point_but_one_a_request_is_done_once(harness: Harness, tmp_path: Path, point: str) -> None:
+    worker = harness.worker(TEST_KILL_AT=point, TEST_KILL_MARK=str(tmp_path / "killed"))
+    request_id = harness.order()
     assert worker.exit_status() == -signal.SIGKILL
-    world.worker("imageworker@2")
-    world.until_ended([request_id])
-    world.assert_each_done_once([request_id])
-    assert world.counts()["submits"] == 1
+    harness.worker("imageworker@2")
+    harness.until_ended([request_id])
+    harness.assert_each_done_once([request_id])
+    assert harness.counts()["submits"] == 1
 
 
 @pytest.mark.parametrize(
@@ -66,95 +66,95 @@ def test_killed_at_any_point_but_one_a_request_is_done_once(world: World, tmp_pa
     [("ended", "0", "done", 1), ("refused", "0", "failed", 1), ("refused", "1", "done", 2)],
 )
 def test_killed_between_fals_answer_and_its_record_a_request_is_found_at_fal_or_sent_again_only_if_allowed(
-    world: World, tmp_path: Path, listing: str, repeats: str, ending: str, submits: int
+    harness: Harness, tmp_path: Path, listing: str, repeats: str, ending: str, submits: int
 ) -> None:
-    world.tell_fal("settings", listing=listing)
-    worker = world.worker(TEST_KILL_AT="answered", TEST_KILL_MARK=str(tmp_path / "killed"))
-    request_id = world.order()
+    harness.tell_fal("settings", listing=listing)
+    worker = harness.worker(TEST_KILL_AT="answered", TEST_KILL_MARK=str(tmp_path / "killed"))
+    request_id = harness.order()
     assert worker.exit_status() == -signal.SIGKILL
-    world.worker(FAL_SUBMIT_REPEATS=repeats)
-    world.until_ended([request_id])
-    assert world.events(request_id)[-1] == ending
-    assert world.counts()["submits"] == submits
-    assert world.redis.hgetall("imagebot:counters") == ({"submits_unknown": "1"} if listing == "refused" else {})
+    harness.worker(FAL_SUBMIT_REPEATS=repeats)
+    harness.until_ended([request_id])
+    assert harness.events(request_id)[-1] == ending
+    assert harness.counts()["submits"] == submits
+    assert harness.redis.hgetall("imagebot:counters") == ({"submits_unknown": "1"} if listing == "refused" else {})
 
 
-def test_sigterm_hands_the_jobs_back_to_the_head_and_another_goes_on(world: World) -> None:
-    worker = world.worker(WORKER_CONCURRENCY="3").until_ready()
-    ids = world.orders(5, SLOW)
+def test_sigterm_hands_the_jobs_back_to_the_head_and_another_goes_on(harness: Harness) -> None:
+    worker = harness.worker(WORKER_CONCURRENCY="3").until_ready()
+    ids = harness.orders(5, SLOW)
     for request_id in ids[:3]:
-        world.until_state(request_id, RequestState.SUBMITTED)
+        harness.until_state(request_id, RequestState.SUBMITTED)
     assert worker.stop() == 0
-    assert world.redis.lrange("rq:queue:img_queue", 0, -1) == ids
+    assert harness.redis.lrange("rq:queue:img_queue", 0, -1) == ids
     assert "STOPPING=1" in worker.told_systemd()
-    assert world.run_rq("info", "--raw", "--only-workers") == ""
-    world.worker("imageworker@2")
-    world.until_ended(ids)
-    world.assert_each_done_once(ids)
-    assert [world.job(request_id).retries_left for request_id in ids] == [len(queues.RETRY_AFTER)] * 5
+    assert harness.run_rq("info", "--raw", "--only-workers") == ""
+    harness.worker("imageworker@2")
+    harness.until_ended(ids)
+    harness.assert_each_done_once(ids)
+    assert [harness.job(request_id).retries_left for request_id in ids] == [len(queues.RETRY_AFTER)] * 5
 
 
-def test_jobs_that_are_about_to_end_may_end_before_a_stop(world: World) -> None:
-    worker = world.worker(SHUTDOWN_GRACE="3").until_ready()
-    request_id = world.order("a fox [sim:latency=1]")
-    world.until_state(request_id, RequestState.SUBMITTED)
+def test_jobs_that_are_about_to_end_may_end_before_a_stop(harness: Harness) -> None:
+    worker = harness.worker(SHUTDOWN_GRACE="3").until_ready()
+    request_id = harness.order("a fox [sim:latency=1]")
+    harness.until_state(request_id, RequestState.SUBMITTED)
     assert worker.stop() == 0
-    world.assert_each_done_once([request_id])
+    harness.assert_each_done_once([request_id])
 
 
-def test_a_zombie_does_not_disturb_who_has_taken_its_jobs(world: World) -> None:
-    zombie = world.worker().until_ready()
-    ids = world.orders(4, "a fox [sim:latency=3]")
+def test_a_zombie_does_not_disturb_who_has_taken_its_jobs(harness: Harness) -> None:
+    zombie = harness.worker().until_ready()
+    ids = harness.orders(4, "a fox [sim:latency=3]")
     for request_id in ids:
-        world.until_state(request_id, RequestState.SUBMITTED)
+        harness.until_state(request_id, RequestState.SUBMITTED)
     zombie.kill(signal.SIGSTOP)
-    world.worker("imageworker@2")
-    wait_until(lambda: {world.job(job_id).worker_name for job_id in ids} == {"imageworker@2"}, "the other has them")
+    harness.worker("imageworker@2")
+    wait_until(lambda: {harness.job(job_id).worker_name for job_id in ids} == {"imageworker@2"}, "the other has them")
     zombie.kill(signal.SIGCONT)
-    world.until_ended(ids)
+    harness.until_ended(ids)
     zombie.until_logged("lost")
-    world.assert_each_done_once(ids)
+    harness.assert_each_done_once(ids)
     assert zombie.stop() == 0
-    world.assert_each_done_once(ids)
+    harness.assert_each_done_once(ids)
 
 
 @pytest.mark.parametrize("step", [14.0, 3600.0, -3600.0])
 def test_a_step_of_redis_clock_moves_no_living_workers_jobs_and_a_dead_ones_all_the_same(
-    world: World, step: float
+    harness: Harness, step: float
 ) -> None:
-    first = world.worker().until_ready()
-    ids = world.orders(4, "a very slow fox [sim:latency=15]")  # none ends while the clock is stepped
+    first = harness.worker().until_ready()
+    ids = harness.orders(4, "a very slow fox [sim:latency=15]")  # none ends while the clock is stepped
     for request_id in ids:
-        world.until_state(request_id, RequestState.SUBMITTED)
-    second = world.worker("imageworker@2").until_ready()
+        harness.until_state(request_id, RequestState.SUBMITTED)
+    second = harness.worker("imageworker@2").until_ready()
     for _ in range(5):
-        left = set(world.step_redis_clock(step).items())
+        left = set(harness.step_redis_clock(step).items())
         assert len(left) == 4
-        wait_until(partial(lambda left: not left & set(world.leases().items()), left), "all leases are renewed")
+        wait_until(partial(lambda left: not left & set(harness.leases().items()), left), "all leases are renewed")
     assert "took back" not in second.log()
-    world.step_redis_clock(step)
+    harness.step_redis_clock(step)
     first.kill()
     second.until_logged("jobs of workers that are gone")
-    world.until_ended(ids)
-    world.assert_each_done_once(ids)
-    assert {world.job(request_id).worker_name for request_id in ids} == {second.name}
+    harness.until_ended(ids)
+    harness.assert_each_done_once(ids)
+    assert {harness.job(request_id).worker_name for request_id in ids} == {second.name}
 
 
-def test_systemd_is_told_how_it_goes(world: World) -> None:
-    worker = world.worker(WORKER_CONCURRENCY="2").until_ready()
-    ids = world.orders(5, "a fox [sim:latency=1]")
+def test_systemd_is_told_how_it_goes(harness: Harness) -> None:
+    worker = harness.worker(WORKER_CONCURRENCY="2").until_ready()
+    ids = harness.orders(5, "a fox [sim:latency=1]")
     wait_until(lambda: "STATUS=2/2 jobs, img_queue 3" in worker.told_systemd(), "the status")
     wait_until(lambda: "WATCHDOG=1" in worker.told_systemd(), "the watchdog's ping")
-    world.until_ended(ids)
+    harness.until_ended(ids)
     wait_until(lambda: worker.told_systemd()[-1] in {"STATUS=0/2 jobs", "WATCHDOG=1"}, "nothing is left")
 
 
-def test_a_worker_that_hangs_does_not_ping_the_watchdog(world: World) -> None:
-    worker = world.worker().until_ready()
+def test_a_worker_that_hangs_does_not_ping_the_watchdog(harness: Harness) -> None:
+    worker = harness.worker().until_ready()
     wait_until(lambda: "WATCHDOG=1" in worker.told_systemd(), "the watchdog's ping")
     worker.kill(signal.SIGSTOP)
     said = worker.told_systemd()
-    world.worker("imageworker@2").until_ready()
+    harness.worker("imageworker@2").until_ready()
     assert worker.told_systemd() == said
     worker.kill(signal.SIGCONT)
 
@@ -172,39 +172,41 @@ def test_a_worker_that_hangs_does_not_ping_the_watchdog(world: World) -> None:
         ({"MEDIA_URL": "file:///does/not/exist"}, ["IMAGEBOT_MEDIA_URL"]),
     ],
 )
-def test_a_bad_setting_is_named_in_one_line(world: World, settings: dict[str, str], told: list[str]) -> None:
-    worker = world.worker(module="app.worker", **settings)
+def test_a_bad_setting_is_named_in_one_line(harness: Harness, settings: dict[str, str], told: list[str]) -> None:
+    worker = harness.worker(module="app.worker", **settings)
     assert worker.exit_status() == 78
     [line] = worker.log().splitlines()
     assert all(part in line for part in told)
 
 
-def test_a_worker_refuses_to_start_while_another_of_its_name_lives_and_takes_nothing_from_it(world: World) -> None:
-    first = world.worker().until_ready()
-    request_id = world.order(SLOW)
-    world.until_state(request_id, RequestState.SUBMITTED)
-    twin = world.worker()
+def test_a_worker_refuses_to_start_while_another_of_its_name_lives_and_takes_nothing_from_it(
+    harness: Harness,
+) -> None:
+    first = harness.worker().until_ready()
+    request_id = harness.order(SLOW)
+    harness.until_state(request_id, RequestState.SUBMITTED)
+    twin = harness.worker()
     assert twin.exit_status() == 78
     assert "a worker named imageworker@1 is alive on this machine" in twin.log()
     assert "took back" not in twin.log()
-    world.until_ended([request_id])
-    world.assert_each_done_once([request_id])
+    harness.until_ended([request_id])
+    harness.assert_each_done_once([request_id])
     assert first.stop() == 0
 
 
-def test_one_on_another_machine_is_known_by_its_renewals_and_succeeded_without(world: World) -> None:
+def test_one_on_another_machine_is_known_by_its_renewals_and_succeeded_without(harness: Harness) -> None:
     key = "imagebot:worker-name:imageworker@1"
-    world.redis.set(key, "another-machine 1 1", px=1500)
-    late = world.worker()
-    wait_until(lambda: world.redis.get(key) != "another-machine 1 1", "its claim lapses")
+    harness.redis.set(key, "another-machine 1 1", px=1500)
+    late = harness.worker()
+    wait_until(lambda: harness.redis.get(key) != "another-machine 1 1", "its claim lapses")
     late.until_ready()
     assert late.stop() == 0
-    assert not world.redis.exists(key)
+    assert not harness.redis.exists(key)
 
-    world.redis.set(key, "another-machine 1 1", px=10_000)
-    twin = world.worker()
+    harness.redis.set(key, "another-machine 1 1", px=10_000)
+    twin = harness.worker()
     while twin.process.poll() is None:
-        world.redis.set(key, "another-machine 1 1", px=10_000)
+        harness.redis.set(key, "another-machine 1 1", px=10_000)
         time.sleep(0.05)
     assert twin.exit_status() == 78
     assert "alive on another machine" in twin.log()

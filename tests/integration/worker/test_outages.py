@@ -14,8 +14,8 @@ from rq.serializers import JSONSerializer
 
 from app.core import queues, redis_keys
 from app.core.requests import RequestState
+from tests.integration.worker.harness import Harness, WorkerProcess
 from tests.integration.worker.process import LEASE
-from tests.integration.worker.world import WorkerProcess, World
 from tests.simulators.client import Simulator
 from tests.stack.stack import Stack
 from tests.support.redis_server import RedisServer
@@ -31,16 +31,16 @@ def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def mortal_world(mortal_redis: RedisServer, fal: Simulator, tmp_path: Path) -> Iterator[World]:
-    """A world with that Redis."""
-    world = World(mortal_redis.url, fal.url, tmp_path)
-    world.clear()
-    yield world
-    print(world.dump())
-    world.clear()
+def mortal_world(mortal_redis: RedisServer, fal: Simulator, tmp_path: Path) -> Iterator[Harness]:
+    """A harness with that Redis."""
+    harness = Harness(mortal_redis.url, fal.url, tmp_path)
+    harness.clear()
+    yield harness
+    print(harness.dump())
+    harness.clear()
 
 
-def test_without_redis_at_start_a_worker_waits_and_says_so(mortal_redis: RedisServer, mortal_world: World) -> None:
+def test_without_redis_at_start_a_worker_waits_and_says_so(mortal_redis: RedisServer, mortal_world: Harness) -> None:
     mortal_redis.kill()
     worker = mortal_world.worker(module="app.worker")
     worker.until_logged("waiting for Redis")
@@ -53,7 +53,7 @@ def test_without_redis_at_start_a_worker_waits_and_says_so(mortal_redis: RedisSe
     mortal_world.assert_each_done_once([request_id])
 
 
-def test_a_worker_without_redis_stops_as_quickly_as_any(mortal_redis: RedisServer, mortal_world: World) -> None:
+def test_a_worker_without_redis_stops_as_quickly_as_any(mortal_redis: RedisServer, mortal_world: Harness) -> None:
     waiting = mortal_world.worker()
     waiting.until_ready()
     request_id = mortal_world.order("a fox [sim:latency=2]")
@@ -69,7 +69,7 @@ def test_a_worker_without_redis_stops_as_quickly_as_any(mortal_redis: RedisServe
 
 
 def test_when_redis_comes_back_jobs_go_on_in_the_same_process_and_commands_are_heard(
-    mortal_redis: RedisServer, mortal_world: World
+    mortal_redis: RedisServer, mortal_world: Harness
 ) -> None:
     worker = mortal_world.worker(WORKER_CONCURRENCY="4").until_ready()
     ids = mortal_world.orders(8, "a fox [sim:latency=1]")
@@ -93,7 +93,7 @@ def test_when_redis_comes_back_jobs_go_on_in_the_same_process_and_commands_are_h
 
 
 def test_nothing_is_sent_to_fal_under_a_lease_that_could_not_be_renewed_for_its_length(
-    mortal_redis: RedisServer, mortal_world: World
+    mortal_redis: RedisServer, mortal_world: Harness
 ) -> None:
     """The process stood still before it asked fal, and Redis does not tell whether the job is still its own."""
     worker = mortal_world.worker(TEST_FREEZE_AT_SUBMIT="1")
@@ -112,7 +112,7 @@ def test_nothing_is_sent_to_fal_under_a_lease_that_could_not_be_renewed_for_its_
 
 @pytest.mark.parametrize("killed", [True, False])
 def test_after_redis_was_away_for_longer_than_a_lease_nobody_takes_a_living_workers_jobs(
-    mortal_redis: RedisServer, mortal_world: World, killed: bool
+    mortal_redis: RedisServer, mortal_world: Harness, killed: bool
 ) -> None:
     first = mortal_world.worker().until_ready()
     ids = mortal_world.orders(4, "a fox [sim:latency=60]")
@@ -140,12 +140,12 @@ def has_beaten(worker: WorkerProcess, told: list[str]) -> bool:
     return any(line.startswith("STATUS=") for line in worker.told_systemd()[len(told) :])
 
 
-def is_renewed(world: World, held: dict[str, float]) -> bool:
-    now = world.leases()
+def is_renewed(harness: Harness, held: dict[str, float]) -> bool:
+    now = harness.leases()
     return set(now) == set(held) and all(now[lease] > score for lease, score in held.items())
 
 
-def test_leases_are_renewed_while_redis_memory_is_full(mortal_redis: RedisServer, mortal_world: World) -> None:
+def test_leases_are_renewed_while_redis_memory_is_full(mortal_redis: RedisServer, mortal_world: Harness) -> None:
     mortal_world.worker().until_ready()
     request_id = mortal_world.order("a fox [sim:latency=60]")
     mortal_world.until_state(request_id, RequestState.SUBMITTED)
@@ -156,7 +156,7 @@ def test_leases_are_renewed_while_redis_memory_is_full(mortal_redis: RedisServer
         wait_until(partial(is_renewed, mortal_world, mortal_world.leases()), "the lease is renewed")
 
 
-def test_a_full_redis_ends_no_worker_and_loses_nothing(mortal_redis: RedisServer, mortal_world: World) -> None:
+def test_a_full_redis_ends_no_worker_and_loses_nothing(mortal_redis: RedisServer, mortal_world: Harness) -> None:
     worker = mortal_world.worker().until_ready()
     ids = mortal_world.orders(3, "a fox [sim:latency=1]")
     for request_id in ids:
@@ -171,7 +171,7 @@ def test_a_full_redis_ends_no_worker_and_loses_nothing(mortal_redis: RedisServer
 
 
 def test_what_was_taken_is_finished_while_redis_memory_is_full(
-    mortal_redis: RedisServer, mortal_world: World
+    mortal_redis: RedisServer, mortal_world: Harness
 ) -> None:
     """Nobody makes room meanwhile: only what ends frees memory, and slots."""
     worker = mortal_world.worker(WORKER_CONCURRENCY="3").until_ready()
@@ -187,7 +187,9 @@ def test_what_was_taken_is_finished_while_redis_memory_is_full(
     assert worker.stop() == 0
 
 
-def test_a_bug_in_a_beat_is_told_and_not_taken_for_an_outage(mortal_redis: RedisServer, mortal_world: World) -> None:
+def test_a_bug_in_a_beat_is_told_and_not_taken_for_an_outage(
+    mortal_redis: RedisServer, mortal_world: Harness
+) -> None:
     worker = mortal_world.worker().until_ready()
     mortal_world.redis.set(redis_keys.leases(queues.QUEUE_LOW), "not what it should be")
     try:
@@ -198,7 +200,7 @@ def test_a_bug_in_a_beat_is_told_and_not_taken_for_an_outage(mortal_redis: Redis
 
 
 def test_a_bug_in_rqs_records_is_told_and_not_taken_for_an_outage(
-    mortal_redis: RedisServer, mortal_world: World
+    mortal_redis: RedisServer, mortal_world: Harness
 ) -> None:
     worker = mortal_world.worker().until_ready()
     mortal_world.redis.set(f"rq:worker:{worker.name}", "not what it should be")
@@ -206,26 +208,26 @@ def test_a_bug_in_rqs_records_is_told_and_not_taken_for_an_outage(
     worker.until_logged("RQ's records could not be kept")
 
 
-def redis_answers(world: World) -> bool:
+def redis_answers(harness: Harness) -> bool:
     try:
-        return bool(world.redis.ping())
+        return bool(harness.redis.ping())
     except RedisConnectionError:
         return False
 
 
 def test_nothing_is_lost_or_done_twice_when_everything_dies_in_turn(stack: Stack) -> None:
     """Workers killed and restarted, all at once too; Redis killed; each comes back as its supervisor sees fit."""
-    world = World(stack.queue_url, stack.fal_url, stack.directory)
+    harness = Harness(stack.queue_url, stack.fal_url, stack.directory)
     print(f"logs: {stack.directory}/logs")
-    ids = world.orders(30, "a fox [sim:latency=2]")
-    wait_until(lambda: all(world.events(request_id) for request_id in ids), "fal has all, and we know it")
+    ids = harness.orders(30, "a fox [sim:latency=2]")
+    wait_until(lambda: all(harness.events(request_id) for request_id in ids), "fal has all, and we know it")
     stack.kill("imageworker@1")
-    ids += world.orders(10, "another fox [sim:latency=2]")
+    ids += harness.orders(10, "another fox [sim:latency=2]")
     stack.kill("redis-queue")
-    wait_until(lambda: redis_answers(world), "Redis is back")
-    ids += world.orders(10, "a third fox [sim:latency=2]")
+    wait_until(lambda: redis_answers(harness), "Redis is back")
+    ids += harness.orders(10, "a third fox [sim:latency=2]")
     for name in stack.worker_names:
         stack.kill(name, signal.SIGTERM)
-    ids += world.orders(10, "a fourth fox [sim:latency=2]")
-    world.until_ended(ids)
-    world.assert_each_done_once(ids)
+    ids += harness.orders(10, "a fourth fox [sim:latency=2]")
+    harness.until_ended(ids)
+    harness.assert_each_done_once(ids)

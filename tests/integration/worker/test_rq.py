@@ -17,21 +17,21 @@ from rq.worker import Worker
 
 from app.worker.put_back import CRASHES_FIELD
 from tests.integration.worker import process
+from tests.integration.worker.harness import ROOT, Harness, WorkerProcess
 from tests.integration.worker.process import PLAIN_QUEUES, callback, name_of
-from tests.integration.worker.world import ROOT, WorkerProcess, World
 from tests.support.waiting import wait_until
 
 
 class Rq:
     """RQ as its users see it."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.redis: Redis = world.rq
-        self.queue = Queue(PLAIN_QUEUES[0], connection=world.rq, serializer=JSONSerializer)
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.redis: Redis = harness.rq
+        self.queue = Queue(PLAIN_QUEUES[0], connection=harness.rq, serializer=JSONSerializer)
 
     def worker(self, name: str = "imageworker@1", **settings: str) -> WorkerProcess:
-        return self.world.worker(name, TEST_PLAIN="1", **settings)
+        return self.harness.worker(name, TEST_PLAIN="1", **settings)
 
     def enqueue(self, function: Callable[..., Any] | str, *args: Any, **options: Any) -> Job:
         name = function if isinstance(function, str) else name_of(function)
@@ -44,7 +44,7 @@ class Rq:
         return job.get_status()
 
     def listed(self, key: str) -> list[str]:
-        return [str(entry) for entry in self.world.redis.lrange(key, 0, -1)]
+        return [str(entry) for entry in self.harness.redis.lrange(key, 0, -1)]
 
     def why(self, job: Job) -> str:
         """What RQ has kept of a job's failure."""
@@ -56,17 +56,17 @@ class Rq:
 
 
 @pytest.fixture
-def rq(world: World) -> Rq:
+def rq(harness: Harness) -> Rq:
     """RQ without a worker."""
-    return Rq(world)
+    return Rq(harness)
 
 
 @pytest.fixture
-def served_rq(one_world: World) -> Iterator[Rq]:
+def served_rq(shared_harness: Harness) -> Iterator[Rq]:
     """RQ with a worker; tests in a row share it."""
-    one_world.serve(TEST_PLAIN="1")
-    yield Rq(one_world)
-    print(one_world.dump())
+    shared_harness.serve(TEST_PLAIN="1")
+    yield Rq(shared_harness)
+    print(shared_harness.dump())
 
 
 @pytest.mark.parametrize("function", [process.add, process.add_plainly])
@@ -82,7 +82,7 @@ def test_a_function_is_run_whether_it_is_a_coroutine_or_not(served_rq: Rq, funct
 
 def test_a_job_without_result_ttl_leaves_nothing(served_rq: Rq) -> None:
     job = served_rq.enqueue(process.add, 1, 1, result_ttl=0)
-    wait_until(lambda: not served_rq.world.redis.keys(f"*{job.id}*"), "all is gone")
+    wait_until(lambda: not served_rq.harness.redis.keys(f"*{job.id}*"), "all is gone")
 
 
 def test_a_failure_is_listed_called_back_and_kept_for_its_time(served_rq: Rq) -> None:
@@ -100,7 +100,7 @@ def test_a_failure_is_retried_as_often_as_allowed_and_told_of_once(served_rq: Rq
     job = served_rq.enqueue(process.fail, retry=Retry(max=2))
     wait_until(lambda: served_rq.failed() == [job.id], "it is given up")
     assert len(job.results()) == 1
-    assert served_rq.world.log_count("as it was told\n") == 3
+    assert served_rq.harness.log_count("as it was told\n") == 3
     assert served_rq.listed("imagebot:test:given-up") == [f"{job.id} ValueError"]
 
 
@@ -108,7 +108,7 @@ def test_a_delayed_retry_waits_in_the_registry_and_comes_back(served_rq: Rq) -> 
     job = served_rq.enqueue(process.fail, retry=Retry(max=1, interval=1))
     wait_until(lambda: served_rq.queue.scheduled_job_registry.get_job_ids() == [job.id], "it waits")
     wait_until(lambda: served_rq.failed() == [job.id], "it is given up")
-    assert served_rq.world.log_count("as it was told\n") == 2
+    assert served_rq.harness.log_count("as it was told\n") == 2
 
 
 def test_a_job_may_ask_to_come_again(served_rq: Rq) -> None:
@@ -178,11 +178,11 @@ def test_only_allowed_functions_and_callbacks_run(served_rq: Rq, event: str) -> 
 
 
 def test_suspended_workers_take_nothing_until_they_may_again(served_rq: Rq) -> None:
-    served_rq.world.run_rq("suspend")
+    served_rq.harness.run_rq("suspend")
     job = served_rq.enqueue(process.add, 1, 2)
-    wait_until(lambda: "suspended" in served_rq.world.run_rq("info", "--raw"), "the worker shows it")
+    wait_until(lambda: "suspended" in served_rq.harness.run_rq("info", "--raw"), "the worker shows it")
     assert job.get_status() == JobStatus.QUEUED
-    served_rq.world.run_rq("resume")
+    served_rq.harness.run_rq("resume")
     assert served_rq.until(job) == JobStatus.FINISHED
 
 
@@ -235,7 +235,7 @@ def test_rq_info_shows_workers_queues_and_what_is_executing(rq: Rq) -> None:
         rq.until(job, JobStatus.STARTED)
 
     def shows_all() -> bool:
-        told = rq.world.run_rq("info", "--raw")
+        told = rq.harness.run_rq("info", "--raw")
         return (
             "queue plain 1, 2 executing" in told
             and "worker imageworker@1" in told
@@ -249,14 +249,14 @@ def test_rq_info_shows_workers_queues_and_what_is_executing(rq: Rq) -> None:
     )
     for job in jobs:
         rq.until(job)
-    wait_until(lambda: "idle" in rq.world.run_rq("info", "--raw"), "it is idle")
-    assert "jobs: 3 finished, 0 failed" in rq.world.run_rq("info", "--raw")
+    wait_until(lambda: "idle" in rq.harness.run_rq("info", "--raw"), "it is idle")
+    assert "jobs: 3 finished, 0 failed" in rq.harness.run_rq("info", "--raw")
 
 
 def test_rq_info_in_a_loop_disturbs_nothing(rq: Rq) -> None:
     code = "import sys; from rq.cli import main; main()"
     command = [sys.executable, "-c", code, "info", "--interval", "0.1"]
-    environment = {**os.environ, "RQ_REDIS_URL": rq.world.url}
+    environment = {**os.environ, "RQ_REDIS_URL": rq.harness.url}
     loop = [subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
     try:
         first = rq.worker().until_ready()

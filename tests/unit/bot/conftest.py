@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.bot.photo_stage import Stage
+from tests.unit.bot.photo_harness import Harness
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    stage = Stage()
-    yield stage
-    assert all(spec.parameters == {} for spec, _ in stage.submitter.specs)
+def harness() -> Iterator[Harness]:
+    harness = Harness()
+    yield harness
+    assert all(spec.parameters == {} for spec, _ in harness.submitter.specs)

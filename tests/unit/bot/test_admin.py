@@ -62,7 +62,7 @@ class Cancellation:
         return 1
 
 
-class Stage:
+class Harness:
     """A bot that is run by one person."""
 
     def __init__(self, contact: str = "") -> None:
@@ -91,30 +91,30 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def harness() -> Harness:
+    return Harness()
 
 
 @pytest.mark.parametrize("command", ["/stats", "/vip 7", "/ban 7", "/unban 7", "/broadcast hello"])
-async def test_to_others_there_are_no_such_commands(stage: Stage, command: str) -> None:
-    assert "don't know this command" in await stage.says(command, ANNA)
-    assert (stage.people.vip_ids, stage.people.banned_ids) == (set(), set())
+async def test_to_others_there_are_no_such_commands(harness: Harness, command: str) -> None:
+    assert "don't know this command" in await harness.says(command, ANNA)
+    assert (harness.people.vip_ids, harness.people.banned_ids) == (set(), set())
 
 
-async def test_others_can_not_forge_the_buttons_of_a_broadcast(stage: Stage) -> None:
-    await stage.press("broadcast:send:3", ANNA)
-    assert stage.broadcasts.started == []
+async def test_others_can_not_forge_the_buttons_of_a_broadcast(harness: Harness) -> None:
+    await harness.press("broadcast:send:3", ANNA)
+    assert harness.broadcasts.started == []
 
 
-async def test_an_admin_gets_their_menu_when_they_start_the_bot(stage: Stage) -> None:
-    *menus, greeting = (await stage.bot.dispatch(MockMessageText("/start", user=ADMIN))).requests.all
+async def test_an_admin_gets_their_menu_when_they_start_the_bot(harness: Harness) -> None:
+    *menus, greeting = (await harness.bot.dispatch(MockMessageText("/start", user=ADMIN))).requests.all
     assert all(isinstance(menu, SetMyCommands) for menu in menus)
     assert isinstance(menus[0], SetMyCommands)
     assert {command.command for command in menus[0].commands} >= set(ADMIN_COMMANDS)
     assert isinstance(greeting, SendMessage)
 
 
-async def test_stats_are_told_in_one_message(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stats_are_told_in_one_message(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     async def look(redis: object) -> Stats:
         return Stats(
             queued={queues.QUEUE_HIGH: 1, queues.QUEUE: 20, queues.QUEUE_LOW: 300}, running=40, workers=10,
@@ -123,7 +123,7 @@ async def test_stats_are_told_in_one_message(stage: Stage, monkeypatch: pytest.M
         )  # fmt: skip
 
     monkeypatch.setattr(stats, "look", look)
-    text = await stage.says("/stats")
+    text = await harness.says("/stats")
     for part in (
         "1 first, 20 normal, 300 in batches",
         "40, with 10 workers",
@@ -136,54 +136,54 @@ async def test_stats_are_told_in_one_message(stage: Stage, monkeypatch: pytest.M
         assert part in text
 
 
-async def test_vips_come_go_and_are_listed(stage: Stage) -> None:
-    assert "7 is served first" in await stage.says("/vip 7")
-    assert stage.people.vip_ids == {7}
-    assert "Now: 7" in await stage.says("/vip")
-    assert "7 waits like everybody" in await stage.says("/vip 7 off")
-    assert "Now: –" in await stage.says("/vip")
+async def test_vips_come_go_and_are_listed(harness: Harness) -> None:
+    assert "7 is served first" in await harness.says("/vip 7")
+    assert harness.people.vip_ids == {7}
+    assert "Now: 7" in await harness.says("/vip")
+    assert "7 waits like everybody" in await harness.says("/vip 7 off")
+    assert "Now: –" in await harness.says("/vip")
 
 
 @pytest.mark.parametrize(
     "command", ["/vip anna", "/vip -7", "/vip 7 on off", "/vip 99999999999999999", "/ban @anna", "/unban", "/ban ٧"]
 )
-async def test_what_is_no_id_changes_nothing_and_is_explained(stage: Stage, command: str) -> None:
-    assert "<id>" in await stage.says(command)
-    assert (stage.people.vip_ids, stage.people.banned_ids) == (set(), set())
+async def test_what_is_no_id_changes_nothing_and_is_explained(harness: Harness, command: str) -> None:
+    assert "<id>" in await harness.says(command)
+    assert (harness.people.vip_ids, harness.people.banned_ids) == (set(), set())
 
 
-async def test_a_ban_cancels_what_is_open(stage: Stage) -> None:
-    assert "not served any more" in await stage.says(f"/ban {ANNA.id}")
-    assert stage.people.banned_ids == {ANNA.id}
-    assert stage.cancellation.people == [ANNA.id]
+async def test_a_ban_cancels_what_is_open(harness: Harness) -> None:
+    assert "not served any more" in await harness.says(f"/ban {ANNA.id}")
+    assert harness.people.banned_ids == {ANNA.id}
+    assert harness.cancellation.people == [ANNA.id]
 
 
-async def test_admins_can_not_ban_each_other(stage: Stage) -> None:
-    assert "one of us" in await stage.says(f"/ban {ADMIN.id}")
-    assert stage.people.banned_ids == set()
+async def test_admins_can_not_ban_each_other(harness: Harness) -> None:
+    assert "one of us" in await harness.says(f"/ban {ADMIN.id}")
+    assert harness.people.banned_ids == set()
 
 
-async def test_who_is_banned_hears_of_it_once_and_is_served_again_when_they_may(stage: Stage) -> None:
-    stage.people.banned_ids.add(ANNA.id)
-    assert "can't work for you" in await stage.says("a fox", ANNA)
-    assert await stage.hears("a fox, please!", ANNA) == []
-    [answered] = await stage.press("settings:size:square", ANNA)
+async def test_who_is_banned_hears_of_it_once_and_is_served_again_when_they_may(harness: Harness) -> None:
+    harness.people.banned_ids.add(ANNA.id)
+    assert "can't work for you" in await harness.says("a fox", ANNA)
+    assert await harness.hears("a fox, please!", ANNA) == []
+    [answered] = await harness.press("settings:size:square", ANNA)
     assert isinstance(answered, AnswerCallbackQuery)
-    assert stage.people.chosen == {}
-    assert "served again" in await stage.says(f"/unban {ANNA.id}")
-    assert "I turn words into pictures" in await stage.says("/start", ANNA)
+    assert harness.people.chosen == {}
+    assert "served again" in await harness.says(f"/unban {ANNA.id}")
+    assert "I turn words into pictures" in await harness.says("/start", ANNA)
 
 
 @pytest.mark.parametrize("user", [ANNA, MockUser(7, language_code="ru")])
 async def test_who_is_banned_hears_whom_to_turn_to(user: User) -> None:
-    stage = Stage(contact="@the_owner")
-    stage.people.banned_ids.add(user.id)
-    assert "@the_owner" in await stage.says("a fox", user)
+    harness = Harness(contact="@the_owner")
+    harness.people.banned_ids.add(user.id)
+    assert "@the_owner" in await harness.says("a fox", user)
 
 
-async def test_a_broadcast_is_shown_before_it_is_sent(stage: Stage) -> None:
-    stage.people.met = {7: "en"}
-    draft, question = await stage.hears("/broadcast We are back!")
+async def test_a_broadcast_is_shown_before_it_is_sent(harness: Harness) -> None:
+    harness.people.met = {7: "en"}
+    draft, question = await harness.hears("/broadcast We are back!")
     assert draft.text == "We are back!"
     assert "2 people" in question.text  # the admin is one of them
     assert isinstance(question.reply_markup, InlineKeyboardMarkup)
@@ -196,27 +196,27 @@ async def test_a_broadcast_is_shown_before_it_is_sent(stage: Stage) -> None:
     )
 
 
-async def test_any_message_can_be_broadcast_by_answering_it(stage: Stage) -> None:
+async def test_any_message_can_be_broadcast_by_answering_it(harness: Harness) -> None:
     draft = MockMessageText("with a *style*", user=ADMIN)
-    [question] = await stage.hears("/broadcast", reply_to_message=draft)
+    [question] = await harness.hears("/broadcast", reply_to_message=draft)
     assert question.reply_parameters is not None
     assert question.reply_parameters.message_id == draft.message_id
 
 
-async def test_an_empty_broadcast_is_explained(stage: Stage) -> None:
-    assert "Write /broadcast and the text" in await stage.says("/broadcast")
+async def test_an_empty_broadcast_is_explained(harness: Harness) -> None:
+    assert "Write /broadcast and the text" in await harness.says("/broadcast")
 
 
 @pytest.mark.parametrize(
     ("start", "answer"),
     [(Start.STARTED, "On its way"), (Start.BUSY, "Another one"), (Start.KNOWN, "out of date")],
 )
-async def test_the_button_starts_it_and_tells_what_came_of_that(stage: Stage, start: Start, answer: str) -> None:
-    stage.broadcasts.start_answer = start
-    [answered] = await stage.press("broadcast:send:31")
+async def test_the_button_starts_it_and_tells_what_came_of_that(harness: Harness, start: Start, answer: str) -> None:
+    harness.broadcasts.start_answer = start
+    [answered] = await harness.press("broadcast:send:31")
     assert isinstance(answered, AnswerCallbackQuery)
     assert answer in str(answered.text)
-    [(chat_id, message_id, _)] = stage.broadcasts.started
+    [(chat_id, message_id, _)] = harness.broadcasts.started
     assert (chat_id, message_id) == (ADMIN.id, 31)
 
 
@@ -229,23 +229,23 @@ async def test_the_button_starts_it_and_tells_what_came_of_that(stage: Stage, st
     ],
 )
 async def test_a_broadcast_is_stopped_while_it_is_under_way(
-    stage: Stage, data: str, known: bool, answer: str
+    harness: Harness, data: str, known: bool, answer: str
 ) -> None:
-    stage.broadcasts.known = known
-    [answered] = await stage.press(data)
+    harness.broadcasts.known = known
+    [answered] = await harness.press(data)
     assert isinstance(answered, AnswerCallbackQuery)
     assert answer in str(answered.text)
 
 
-async def test_a_discarded_broadcast_loses_its_buttons(stage: Stage) -> None:
-    _, edited = await stage.press("broadcast:discard:31")
+async def test_a_discarded_broadcast_loses_its_buttons(harness: Harness) -> None:
+    _, edited = await harness.press("broadcast:discard:31")
     assert isinstance(edited, EditMessageText)
     assert edited.reply_markup is None
 
 
-async def test_who_blocks_the_bot_is_written_to_no_more(stage: Stage) -> None:
-    await stage.says("/start", ANNA)
-    assert ANNA.id in stage.people.met
+async def test_who_blocks_the_bot_is_written_to_no_more(harness: Harness) -> None:
+    await harness.says("/start", ANNA)
+    assert ANNA.id in harness.people.met
     bot = User(id=42, is_bot=True, first_name="Bot")
     change = ChatMemberUpdated(
         chat=Chat(id=ANNA.id, type="private"),
@@ -254,5 +254,5 @@ async def test_who_blocks_the_bot_is_written_to_no_more(stage: Stage) -> None:
         old_chat_member=ChatMemberMember(user=bot),
         new_chat_member=ChatMemberBanned(user=bot, until_date=datetime.now(UTC), status=ChatMemberStatus.KICKED),
     )
-    await stage.bot.dispatch(Update(update_id=1, my_chat_member=change))
-    assert ANNA.id not in stage.people.met
+    await harness.bot.dispatch(Update(update_id=1, my_chat_member=change))
+    assert ANNA.id not in harness.people.met

@@ -65,7 +65,7 @@ class Files(Photos):
             raise RefusedError("rate-limited", seconds=30)
 
 
-class Stage:
+class Harness:
     """A bot and one person."""
 
     def __init__(self) -> None:
@@ -98,14 +98,14 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def harness() -> Harness:
+    return Harness()
 
 
-async def test_each_line_after_the_command_is_an_order(stage: Stage) -> None:
-    stage.people.chosen[ANNA.id] = {"pictures": "2"}
-    assert "2 pictures are on my list" in await stage.hears("/batch a fox\na hare")
-    [(specs, target)] = stage.submitter.batches
+async def test_each_line_after_the_command_is_an_order(harness: Harness) -> None:
+    harness.people.chosen[ANNA.id] = {"pictures": "2"}
+    assert "2 pictures are on my list" in await harness.hears("/batch a fox\na hare")
+    [(specs, target)] = harness.submitter.batches
     assert list(specs) == [
         RequestSpec(Operation.CREATE, "a fox", parameters={"num_images": 2}),
         RequestSpec(Operation.CREATE, "a hare", parameters={"num_images": 2}),
@@ -114,70 +114,72 @@ async def test_each_line_after_the_command_is_an_order(stage: Stage) -> None:
     assert target.request_id.removeprefix("u").isdigit()
 
 
-async def test_the_same_line_twice_is_two_pictures(stage: Stage) -> None:
-    await stage.hears("/batch\na fox\na fox\na hare")
-    [(specs, _)] = stage.submitter.batches
+async def test_the_same_line_twice_is_two_pictures(harness: Harness) -> None:
+    await harness.hears("/batch\na fox\na fox\na hare")
+    [(specs, _)] = harness.submitter.batches
     assert [spec.fresh for spec in specs] == [False, True, False]
 
 
-async def test_without_a_list_one_is_asked_for_and_then_taken(stage: Stage) -> None:
-    assert "up to 20 descriptions" in await stage.hears("/batch")
-    assert "2 pictures" in await stage.hears("a fox\na hare")
-    assert stage.submitter.prompts == ["a fox", "a hare"]
-    assert await stage.bot.get_state(ANNA.id) is None
+async def test_without_a_list_one_is_asked_for_and_then_taken(harness: Harness) -> None:
+    assert "up to 20 descriptions" in await harness.hears("/batch")
+    assert "2 pictures" in await harness.hears("a fox\na hare")
+    assert harness.submitter.prompts == ["a fox", "a hare"]
+    assert await harness.bot.get_state(ANNA.id) is None
 
 
-async def test_a_list_that_is_refused_may_be_sent_again(stage: Stage) -> None:
-    await stage.hears("/batch")
-    assert "21 lines" in await stage.hears("a fox\n" * 21)
-    assert await stage.bot.get_state(ANNA.id) == Listing.prompts.state
-    assert "20 pictures" in await stage.hears("a fox\n" * 20)
+async def test_a_list_that_is_refused_may_be_sent_again(harness: Harness) -> None:
+    await harness.hears("/batch")
+    assert "21 lines" in await harness.hears("a fox\n" * 21)
+    assert await harness.bot.get_state(ANNA.id) == Listing.prompts.state
+    assert "20 pictures" in await harness.hears("a fox\n" * 20)
 
 
-async def test_what_the_intake_refuses_it_has_told_itself(stage: Stage) -> None:
-    stage.submitter.takes = False
-    assert await stage.hears("/batch a fox") == ""
+async def test_what_the_intake_refuses_it_has_told_itself(harness: Harness) -> None:
+    harness.submitter.takes = False
+    assert await harness.hears("/batch a fox") == ""
 
 
-async def test_a_batch_that_is_taken_in_part_may_have_ended_already(stage: Stage) -> None:
-    await stage.hears("/batch a fox")
-    assert stage.summaries.asked == []
-    stage.submitter.takes = False
-    await stage.hears("/batch a fox")
-    assert stage.summaries.asked == [stage.submitter.batches[-1][1].request_id]
+async def test_a_batch_that_is_taken_in_part_may_have_ended_already(harness: Harness) -> None:
+    await harness.hears("/batch a fox")
+    assert harness.summaries.asked == []
+    harness.submitter.takes = False
+    await harness.hears("/batch a fox")
+    assert harness.summaries.asked == [harness.submitter.batches[-1][1].request_id]
 
 
-async def test_a_list_that_comes_too_early_may_be_sent_again(stage: Stage) -> None:
-    await stage.hears("/batch")
-    stage.submitter.takes = False
-    await stage.hears("a fox\na hare")
-    stage.submitter.takes = True
-    assert "2 pictures" in await stage.hears("a fox\na hare")
+async def test_a_list_that_comes_too_early_may_be_sent_again(harness: Harness) -> None:
+    await harness.hears("/batch")
+    harness.submitter.takes = False
+    await harness.hears("a fox\na hare")
+    harness.submitter.takes = True
+    assert "2 pictures" in await harness.hears("a fox\na hare")
 
 
-async def test_commands_are_no_prompts_of_the_list(stage: Stage) -> None:
-    await stage.hears("/batch")
-    assert "Words alone" in await stage.hears("/help")
-    assert stage.submitter.batches == []
+async def test_commands_are_no_prompts_of_the_list(harness: Harness) -> None:
+    await harness.hears("/batch")
+    assert "Words alone" in await harness.hears("/help")
+    assert harness.submitter.batches == []
 
 
-async def test_a_file_may_bring_the_list(stage: Stage) -> None:
-    assert "2 pictures" in await stage.hears(stage.file("лиса\r\nзаяц".encode("cp1251"), caption="/batch"))
-    assert stage.submitter.prompts == ["лиса", "заяц"]
+async def test_a_file_may_bring_the_list(harness: Harness) -> None:
+    assert "2 pictures" in await harness.hears(harness.file("лиса\r\nзаяц".encode("cp1251"), caption="/batch"))
+    assert harness.submitter.prompts == ["лиса", "заяц"]
 
 
-async def test_a_file_that_was_asked_for_needs_no_caption(stage: Stage) -> None:
-    await stage.hears("/batch")
-    await stage.hears(stage.file(b"a fox\na hare"))
-    assert stage.submitter.prompts == ["a fox", "a hare"]
+async def test_a_file_that_was_asked_for_needs_no_caption(harness: Harness) -> None:
+    await harness.hears("/batch")
+    await harness.hears(harness.file(b"a fox\na hare"))
+    assert harness.submitter.prompts == ["a fox", "a hare"]
 
 
-async def test_a_file_that_nobody_asked_for_is_no_list_until_it_is_answered_with_the_command(stage: Stage) -> None:
-    file = stage.file(b"a fox\na hare")
-    assert "Answer it with /batch" in await stage.hears(file)
-    assert stage.submitter.batches == []
-    assert "2 pictures" in await stage.hears("/batch", reply_to_message=file)
-    assert stage.submitter.prompts == ["a fox", "a hare"]
+async def test_a_file_that_nobody_asked_for_is_no_list_until_it_is_answered_with_the_command(
+    harness: Harness,
+) -> None:
+    file = harness.file(b"a fox\na hare")
+    assert "Answer it with /batch" in await harness.hears(file)
+    assert harness.submitter.batches == []
+    assert "2 pictures" in await harness.hears("/batch", reply_to_message=file)
+    assert harness.submitter.prompts == ["a fox", "a hare"]
 
 
 @pytest.mark.parametrize(
@@ -192,31 +194,31 @@ async def test_a_file_that_nobody_asked_for_is_no_list_until_it_is_answered_with
     ],
 )
 async def test_a_file_that_is_no_list_is_refused_kindly(
-    stage: Stage, data: bytes, name: str, kind: str, answer: str
+    harness: Harness, data: bytes, name: str, kind: str, answer: str
 ) -> None:
-    assert answer in await stage.hears(stage.file(data, name, kind, caption="/batch"))
-    assert stage.submitter.batches == []
+    assert answer in await harness.hears(harness.file(data, name, kind, caption="/batch"))
+    assert harness.submitter.batches == []
 
 
-async def test_a_file_counts_as_a_picture_does(stage: Stage) -> None:
-    await stage.hears("/batch a fox")
-    assert stage.files.counted == []
-    await stage.hears(stage.file(b"a fox", caption="/batch"))
-    assert stage.files.counted == [ANNA.id]
-    stage.files.refuses = True
-    assert "30 seconds" in await stage.hears(stage.file(b"a fox", caption="/batch"))
-    assert len(stage.submitter.batches) == 2
+async def test_a_file_counts_as_a_picture_does(harness: Harness) -> None:
+    await harness.hears("/batch a fox")
+    assert harness.files.counted == []
+    await harness.hears(harness.file(b"a fox", caption="/batch"))
+    assert harness.files.counted == [ANNA.id]
+    harness.files.refuses = True
+    assert "30 seconds" in await harness.hears(harness.file(b"a fox", caption="/batch"))
+    assert len(harness.submitter.batches) == 2
 
 
-async def test_a_file_that_is_announced_as_too_large_is_not_even_fetched(stage: Stage) -> None:
-    await stage.hears(stage.file(b"x" * (FILE_MAX + 1), caption="/batch"))
-    assert not [method for method in stage.bot.requests.all if isinstance(method, GetFile)]
+async def test_a_file_that_is_announced_as_too_large_is_not_even_fetched(harness: Harness) -> None:
+    await harness.hears(harness.file(b"x" * (FILE_MAX + 1), caption="/batch"))
+    assert not [method for method in harness.bot.requests.all if isinstance(method, GetFile)]
 
 
-async def test_a_file_larger_than_announced_is_refused_all_the_same(stage: Stage) -> None:
-    assert "too large" in await stage.hears(stage.file(b"x" * (FILE_MAX + 1), size=12, caption="/batch"))
+async def test_a_file_larger_than_announced_is_refused_all_the_same(harness: Harness) -> None:
+    assert "too large" in await harness.hears(harness.file(b"x" * (FILE_MAX + 1), size=12, caption="/batch"))
 
 
-async def test_a_file_that_telegram_does_not_give_out_is_told(stage: Stage) -> None:
-    stage.bot.add_result(GetFile, ok=False, description="Bad Request: wrong file_id or the file is unavailable")
-    assert "does not give me this file" in await stage.hears(stage.file(b"a fox", caption="/batch"))
+async def test_a_file_that_telegram_does_not_give_out_is_told(harness: Harness) -> None:
+    harness.bot.add_result(GetFile, ok=False, description="Bad Request: wrong file_id or the file is unavailable")
+    assert "does not give me this file" in await harness.hears(harness.file(b"a fox", caption="/batch"))

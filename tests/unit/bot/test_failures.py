@@ -16,7 +16,7 @@ from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import RequestRecord, RequestState
 from tests.unit.bot.people import People
-from tests.unit.bot.photo_stage import TakenIn
+from tests.unit.bot.photo_harness import TakenIn
 from tests.unit.bot.records import Records, record
 from tests.unit.bot.test_handlers import TOKEN, RequestSubmitter
 
@@ -29,7 +29,7 @@ def failed(reason: FailureReason = FailureReason.TIMED_OUT, **request: Any) -> R
     return replace(record("u1", ANNA.id, RequestState.FAILED, **fields), reason=reason)
 
 
-class Stage:
+class Harness:
     """A bot that could not draw something for Anna."""
 
     def __init__(self, news: RequestRecord) -> None:
@@ -73,37 +73,37 @@ def test_what_can_not_be_read_any_more_has_no_buttons() -> None:
 
 
 async def test_a_second_try_is_for_the_same_photo_and_words() -> None:
-    stage = Stage(failed())
-    kinds = [type(method) for method in await stage.press("again")]
-    assert stage.ordered() == (Operation.EDIT, "make it winter", ("photo.jpg",))
+    harness = Harness(failed())
+    kinds = [type(method) for method in await harness.press("again")]
+    assert harness.ordered() == (Operation.EDIT, "make it winter", ("photo.jpg",))
     assert kinds == [AnswerCallbackQuery, EditMessageReplyMarkup]  # it can't be pressed twice
 
 
 async def test_other_words_are_for_the_same_photo() -> None:
-    stage = Stage(failed())
-    _, question = await stage.press("words")
+    harness = Harness(failed())
+    _, question = await harness.press("words")
     assert isinstance(question, SendMessage)
-    await stage.hears("make it autumn")
-    assert stage.ordered() == (Operation.EDIT, "make it autumn", ("photo.jpg",))
-    assert await stage.bot.get_state(ANNA.id) is None
+    await harness.hears("make it autumn")
+    assert harness.ordered() == (Operation.EDIT, "make it autumn", ("photo.jpg",))
+    assert await harness.bot.get_state(ANNA.id) is None
 
 
 async def test_other_words_of_what_is_forgotten_meanwhile_are_regretted() -> None:
-    stage = Stage(failed())
-    await stage.press("words")
-    stage.records.kept.clear()
-    *_, sorry = await stage.hears("make it autumn")
+    harness = Harness(failed())
+    await harness.press("words")
+    harness.records.kept.clear()
+    *_, sorry = await harness.hears("make it autumn")
     assert sorry.text == "I no longer have that request. Please send it again."
-    assert stage.submitter.taken == []
-    assert await stage.bot.get_state(ANNA.id) is None
+    assert harness.submitter.taken == []
+    assert await harness.bot.get_state(ANNA.id) is None
 
 
 async def test_another_portrait_is_retouched() -> None:
-    stage = Stage(failed(FailureReason.NO_FACE, operation=Operation.RETOUCH, prompt=""))
-    await stage.press("photo")
-    assert await stage.bot.get_state(ANNA.id) == Retouching.picture.state
-    await stage.bot.dispatch(MockMessagePhoto("closer", user=ANNA))
-    assert stage.ordered() == (Operation.RETOUCH, "", ("closer",))
+    harness = Harness(failed(FailureReason.NO_FACE, operation=Operation.RETOUCH, prompt=""))
+    await harness.press("photo")
+    assert await harness.bot.get_state(ANNA.id) == Retouching.picture.state
+    await harness.bot.dispatch(MockMessagePhoto("closer", user=ANNA))
+    assert harness.ordered() == (Operation.RETOUCH, "", ("closer",))
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ async def test_another_portrait_is_retouched() -> None:
 async def test_a_stale_foreign_or_forged_button_does_nothing_and_says_so(
     news: RequestRecord, remedy: str, user: Any, request_id: str
 ) -> None:
-    stage = Stage(news)
-    [answer] = await stage.press(remedy, user, request_id)
+    harness = Harness(news)
+    [answer] = await harness.press(remedy, user, request_id)
     assert isinstance(answer, AnswerCallbackQuery)
     assert answer.text
-    assert stage.submitter.taken == []
-    assert await stage.bot.get_state(user.id) is None
+    assert harness.submitter.taken == []
+    assert await harness.bot.get_state(user.id) is None

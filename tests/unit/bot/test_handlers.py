@@ -34,7 +34,7 @@ class RequestSubmitter:
 
 
 @dataclass
-class Stage:
+class Harness:
     """The dispatcher with its surroundings played."""
 
     submitter: RequestSubmitter = field(default_factory=RequestSubmitter)
@@ -53,8 +53,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def harness() -> Harness:
+    return Harness()
 
 
 @pytest.mark.parametrize(
@@ -69,57 +69,59 @@ def stage() -> Stage:
     ],
 )
 async def test_commands_are_answered_in_the_person_s_language(
-    stage: Stage, text: str, language: str, answer: str
+    harness: Harness, text: str, language: str, answer: str
 ) -> None:
-    [said] = await stage.hears(text, language)
+    [said] = await harness.hears(text, language)
     assert answer in said
-    assert stage.submitter.taken == []
+    assert harness.submitter.taken == []
 
 
-async def test_a_prompt_is_taken_with_its_locale_and_an_id_from_its_update(stage: Stage) -> None:
-    assert await stage.hears("  рыжая лиса ", "ru") == []
-    [(spec, target, locale)] = stage.submitter.taken
+async def test_a_prompt_is_taken_with_its_locale_and_an_id_from_its_update(harness: Harness) -> None:
+    assert await harness.hears("  рыжая лиса ", "ru") == []
+    [(spec, target, locale)] = harness.submitter.taken
     assert (spec, locale) == (RequestSpec(Operation.CREATE, "рыжая лиса"), "ru")
     assert target.chat_id == target.user_id
     assert target.request_id.removeprefix("u").isdigit()
 
 
-async def test_a_picture_has_the_size_and_number_that_its_person_chose(stage: Stage) -> None:
-    await stage.hears("/start")
-    [person] = stage.people.met
-    stage.people.chosen[person] = {"size": "portrait", "pictures": "3"}
-    await stage.hears("a fox")
-    assert stage.submitter.taken[0][0].parameters == {
+async def test_a_picture_has_the_size_and_number_that_its_person_chose(harness: Harness) -> None:
+    await harness.hears("/start")
+    [person] = harness.people.met
+    harness.people.chosen[person] = {"size": "portrait", "pictures": "3"}
+    await harness.hears("a fox")
+    assert harness.submitter.taken[0][0].parameters == {
         "aspect_ratio": "3:4", "num_images": 3,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["\u200b", " \u2060 ", "x" * 2001])
-async def test_what_is_no_prompt_is_not_taken(stage: Stage, text: str) -> None:
-    assert len(await stage.hears(text)) == 1
-    assert stage.submitter.taken == []
+async def test_what_is_no_prompt_is_not_taken(harness: Harness, text: str) -> None:
+    assert len(await harness.hears(text)) == 1
+    assert harness.submitter.taken == []
 
 
-async def test_groups_are_left_in_peace(stage: Stage) -> None:
-    assert await stage.hears("a fox", chat=MockChat(chat_id=-5, type="group")) == []
-    assert stage.submitter.taken == []
+async def test_groups_are_left_in_peace(harness: Harness) -> None:
+    assert await harness.hears("a fox", chat=MockChat(chat_id=-5, type="group")) == []
+    assert harness.submitter.taken == []
 
 
-async def test_a_bug_is_an_apology_without_a_traceback(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    stage.submitter.error = RuntimeError("broken inside")
-    assert await stage.hears("лиса", "ru") == ["У меня что-то пошло не так. Простите! Попробуйте ещё раз."]
+async def test_a_bug_is_an_apology_without_a_traceback(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
+    harness.submitter.error = RuntimeError("broken inside")
+    assert await harness.hears("лиса", "ru") == ["У меня что-то пошло не так. Простите! Попробуйте ещё раз."]
     assert "broken inside" in caplog.text
 
 
-async def test_what_redis_could_not_do_goes_back_to_the_inbox(stage: Stage) -> None:
-    stage.submitter.error = RedisConnectionError("away")
+async def test_what_redis_could_not_do_goes_back_to_the_inbox(harness: Harness) -> None:
+    harness.submitter.error = RedisConnectionError("away")
     with pytest.raises(RedisConnectionError):
-        await stage.hears("a fox")
+        await harness.hears("a fox")
 
 
 async def test_a_person_who_blocked_the_bot_meanwhile_is_no_error(
-    stage: Stage, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage.bot.add_result(SendMessage, ok=False, error_code=403, description="Forbidden: bot was blocked by the user")
-    await stage.hears("/start")
+    harness.bot.add_result(
+        SendMessage, ok=False, error_code=403, description="Forbidden: bot was blocked by the user"
+    )
+    await harness.hears("/start")
     assert "could not be handled" not in caplog.text

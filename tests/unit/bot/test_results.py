@@ -23,14 +23,14 @@ from app.core.media import MediaStore
 from app.core.operations import Operation
 from tests.integration.bot.harness import picture
 from tests.unit.bot.people import People
-from tests.unit.bot.photo_stage import TakenIn
+from tests.unit.bot.photo_harness import TakenIn
 from tests.unit.bot.records import Ledger, Records, record
 from tests.unit.bot.test_handlers import TOKEN, RequestSubmitter
 
 ANNA, BORIS = MockUser(7, language_code="en"), MockUser(8, language_code="ru")
 
 
-class Stage:
+class Harness:
     """A bot that has drawn two foxes for Anna."""
 
     def __init__(self, directory: Path) -> None:
@@ -65,22 +65,22 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
-async def test_again_draws_the_same_anew(stage: Stage) -> None:
-    [answer] = await stage.press("again")
+async def test_again_draws_the_same_anew(harness: Harness) -> None:
+    [answer] = await harness.press("again")
     assert isinstance(answer, AnswerCallbackQuery)
-    [(spec, target, _)] = stage.submitter.taken
+    [(spec, target, _)] = harness.submitter.taken
     assert (spec.operation, spec.prompt, spec.fresh) == (Operation.CREATE, "a fox", True)
     assert {**spec.parameters, "seed": 5} == {"image_size": "square_hd", "num_images": 2, "seed": 5}
     assert (target.user_id, target.chat_id) == (ANNA.id, ANNA.id)
 
 
-async def test_a_variation_changes_the_picture_it_stands_under(stage: Stage) -> None:
-    await stage.press("variation", number=1)
-    [(spec, *_)] = stage.submitter.taken
+async def test_a_variation_changes_the_picture_it_stands_under(harness: Harness) -> None:
+    await harness.press("variation", number=1)
+    [(spec, *_)] = harness.submitter.taken
     assert (spec.operation, spec.prompt, spec.inputs) == (Operation.EDIT, "a fox", ("u1-1.jpg",))
     assert spec.fresh
     assert spec.parameters.keys() == {"image_size", "seed", "variation"}
@@ -89,80 +89,80 @@ async def test_a_variation_changes_the_picture_it_stands_under(stage: Stage) -> 
 @pytest.mark.parametrize("action", ["again", "variation"])
 @pytest.mark.parametrize("operation", [Operation.UPSCALE, Operation.RETOUCH])
 async def test_a_button_of_old_under_what_can_not_come_out_otherwise_says_so(
-    stage: Stage, action: str, operation: Operation
+    harness: Harness, action: str, operation: Operation
 ) -> None:
-    stage.records.keep(record("u2", ANNA.id, operation=operation, prompt=""))
-    [answer] = await stage.press(action, "u2")
+    harness.records.keep(record("u2", ANNA.id, operation=operation, prompt=""))
+    [answer] = await harness.press(action, "u2")
     assert "has had its day" in answer.text
-    assert stage.submitter.taken == []
+    assert harness.submitter.taken == []
 
 
 @pytest.mark.parametrize("action", ["again", "variation"])
 async def test_each_press_brings_another_picture_and_a_press_handled_twice_the_same(
-    stage: Stage, action: str
+    harness: Harness, action: str
 ) -> None:
-    first, second = stage.pressed(f"r:{action}:u1:0"), stage.pressed(f"r:{action}:u1:0")
+    first, second = harness.pressed(f"r:{action}:u1:0"), harness.pressed(f"r:{action}:u1:0")
     for update in (first, second, first):
-        await stage.handle(update)
-    seeds = [spec.parameters["seed"] for spec, *_ in stage.submitter.taken]
+        await harness.handle(update)
+    seeds = [spec.parameters["seed"] for spec, *_ in harness.submitter.taken]
     assert seeds[0] == seeds[2] != seeds[1]
     assert all(0 <= seed <= SEED_MAX for seed in seeds)
-    assert stage.submitter.taken[0][1] == stage.submitter.taken[2][1]
+    assert harness.submitter.taken[0][1] == harness.submitter.taken[2][1]
 
 
 @pytest.mark.parametrize(("action", "operation"), [("upscale", Operation.UPSCALE), ("retouch", Operation.RETOUCH)])
 async def test_the_picture_under_which_the_button_stands_is_improved(
-    stage: Stage, action: str, operation: Operation
+    harness: Harness, action: str, operation: Operation
 ) -> None:
-    await stage.press(action, number=1)
-    [(spec, *_)] = stage.submitter.taken
+    await harness.press(action, number=1)
+    [(spec, *_)] = harness.submitter.taken
     assert (spec.operation, spec.inputs) == (operation, ("u1-1.jpg",))
 
 
-async def test_edit_asks_what_to_change_in_this_picture(stage: Stage) -> None:
-    answer, question = await stage.press("edit", number=1)
+async def test_edit_asks_what_to_change_in_this_picture(harness: Harness) -> None:
+    answer, question = await harness.press("edit", number=1)
     assert "Cancel" in str(question.reply_markup)
     assert isinstance(answer, AnswerCallbackQuery)
     assert isinstance(question, SendMessage)
-    assert await stage.bot.get_state(ANNA.id) == Editing.instruction.state
-    assert (await stage.bot.get_data(ANNA.id))["picture"] == "u1-1.jpg"
+    assert await harness.bot.get_state(ANNA.id) == Editing.instruction.state
+    assert (await harness.bot.get_data(ANNA.id))["picture"] == "u1-1.jpg"
 
 
 # -- several pictures ----------------------------------------------------------------------------------------------
 
 
-async def test_a_picture_of_an_album_is_picked(stage: Stage) -> None:
-    answer, edit = await stage.handle(stage.pressed("k:u1:1"))
+async def test_a_picture_of_an_album_is_picked(harness: Harness) -> None:
+    answer, edit = await harness.handle(harness.pressed("k:u1:1"))
     assert isinstance(answer, AnswerCallbackQuery)
     assert isinstance(edit, EditMessageReplyMarkup)
-    assert edit.reply_markup == album_keyboard(stage.records.kept["u1"], 1, Translator(Texts(), "en"))
+    assert edit.reply_markup == album_keyboard(harness.records.kept["u1"], 1, Translator(Texts(), "en"))
 
 
-async def test_all_of_an_album_are_drawn_anew_together(stage: Stage) -> None:
-    await stage.press("again", number=ALL)
-    [(spec, *_)] = stage.submitter.taken
+async def test_all_of_an_album_are_drawn_anew_together(harness: Harness) -> None:
+    await harness.press("again", number=ALL)
+    [(spec, *_)] = harness.submitter.taken
     assert spec.parameters["num_images"] == 2
 
 
-async def test_the_files_of_an_album_come_together_and_once(stage: Stage) -> None:
+async def test_the_files_of_an_album_come_together_and_once(harness: Harness) -> None:
     for number in (0, 1):
-        (stage.directory / f"u1-{number}.jpg").write_bytes(picture(64 + number))
-    update = stage.pressed(f"r:file:u1:{ALL}")
-    _, *sent = await stage.handle(update)
+        (harness.directory / f"u1-{number}.jpg").write_bytes(picture(64 + number))
+    update = harness.pressed(f"r:file:u1:{ALL}")
+    _, *sent = await harness.handle(update)
     files = [method.document for method in sent if isinstance(method, SendDocument)]
     assert [file.data for file in files if isinstance(file, BufferedInputFile)] == [picture(64), picture(65)]
-    assert not [method for method in await stage.handle(update) if isinstance(method, SendDocument)]
+    assert not [method for method in await harness.handle(update) if isinstance(method, SendDocument)]
 
 
 @pytest.mark.parametrize("data", ["k:u404:0", "k:u1:2", "k:u1:-2", "k:u2:-1", "k:u1:x", "k:u1", "r:edit:u1:-1"])
-async def test_a_stale_or_forged_pick_does_nothing_and_says_so(stage: Stage, data: str) -> None:
-    stage.records.keep(record("u2", ANNA.id))
-    [answer] = await stage.handle(stage.pressed(data))
+async def test_a_stale_or_forged_pick_does_nothing_and_says_so(harness: Harness, data: str) -> None:
+    harness.records.keep(record("u2", ANNA.id))
+    [answer] = await harness.handle(harness.pressed(data))
     assert "has had its day" in answer.text
 
 
-async def test_nobody_picks_for_others(stage: Stage) -> None:
-    [answer] = await stage.handle(stage.pressed("k:u1:1", BORIS))
+async def test_nobody_picks_for_others(harness: Harness) -> None:
+    [answer] = await harness.handle(harness.pressed("k:u1:1", BORIS))
     assert answer.text == "Эта кнопка своё отслужила. Ваши последние картинки — в /history."
 
 
@@ -174,39 +174,39 @@ def _document(file_id: str) -> Message:
     return Message(message_id=9, date=datetime.now(UTC), chat=Chat(id=7, type="private"), document=document)
 
 
-async def test_the_file_is_the_picture_as_it_was_drawn(stage: Stage) -> None:
-    (stage.directory / "u1-1.jpg").write_bytes(picture())
-    *_, sent = await stage.press("file", number=1)
+async def test_the_file_is_the_picture_as_it_was_drawn(harness: Harness) -> None:
+    (harness.directory / "u1-1.jpg").write_bytes(picture())
+    *_, sent = await harness.press("file", number=1)
     assert isinstance(sent, SendDocument)
     assert isinstance(sent.document, BufferedInputFile)
     assert sent.document.data == picture()
     assert sent.document.filename == "picture.jpg"
 
 
-async def test_the_file_is_uploaded_once(stage: Stage) -> None:
-    (stage.directory / "u1-0.jpg").write_bytes(picture())
-    stage.bot.add_result(SendDocument, _document("document-1"))
-    await stage.press("file")
-    *_, sent = await stage.press("file")
+async def test_the_file_is_uploaded_once(harness: Harness) -> None:
+    (harness.directory / "u1-0.jpg").write_bytes(picture())
+    harness.bot.add_result(SendDocument, _document("document-1"))
+    await harness.press("file")
+    *_, sent = await harness.press("file")
     assert sent.document == "document-1"
 
 
-async def test_a_press_handled_twice_sends_one_file(stage: Stage) -> None:
-    (stage.directory / "u1-0.jpg").write_bytes(picture())
-    update = stage.pressed("r:file:u1:0")
-    await stage.handle(update)
-    assert [type(method) for method in await stage.handle(update)] == [AnswerCallbackQuery]
+async def test_a_press_handled_twice_sends_one_file(harness: Harness) -> None:
+    (harness.directory / "u1-0.jpg").write_bytes(picture())
+    update = harness.pressed("r:file:u1:0")
+    await harness.handle(update)
+    assert [type(method) for method in await harness.handle(update)] == [AnswerCallbackQuery]
 
 
-async def test_a_file_that_is_gone_is_regretted(stage: Stage) -> None:
-    *_, sorry = await stage.press("file")
+async def test_a_file_that_is_gone_is_regretted(harness: Harness) -> None:
+    *_, sorry = await harness.press("file")
     assert sorry.text == "I no longer have this picture in full quality. Sorry!"
 
 
-async def test_a_file_that_is_too_large_for_telegram_is_regretted(stage: Stage) -> None:
-    (stage.directory / "u1-0.jpg").write_bytes(picture())
-    stage.bot.add_result(SendDocument, ok=False, error_code=413, description="Request Entity Too Large")
-    *_, sorry = await stage.press("file")
+async def test_a_file_that_is_too_large_for_telegram_is_regretted(harness: Harness) -> None:
+    (harness.directory / "u1-0.jpg").write_bytes(picture())
+    harness.bot.add_result(SendDocument, ok=False, error_code=413, description="Request Entity Too Large")
+    *_, sorry = await harness.press("file")
     assert sorry.text == "In full quality this picture is too large for Telegram. Sorry!"
 
 
@@ -214,11 +214,11 @@ async def test_a_file_that_is_too_large_for_telegram_is_regretted(stage: Stage) 
 
 
 @pytest.mark.parametrize("action", list(ResultAction))
-async def test_a_foreign_button_does_nothing_and_says_so(stage: Stage, action: ResultAction) -> None:
-    [answer] = await stage.press(action, user=BORIS)
+async def test_a_foreign_button_does_nothing_and_says_so(harness: Harness, action: ResultAction) -> None:
+    [answer] = await harness.press(action, user=BORIS)
     assert isinstance(answer, AnswerCallbackQuery)
     assert answer.text == "Эта кнопка своё отслужила. Ваши последние картинки — в /history."
-    assert stage.submitter.taken == []
+    assert harness.submitter.taken == []
 
 
 @pytest.mark.parametrize(
@@ -236,28 +236,28 @@ async def test_a_foreign_button_does_nothing_and_says_so(stage: Stage, action: R
         "settings:language:klingon:please",
     ],
 )
-async def test_a_stale_or_forged_button_does_nothing_and_says_so(stage: Stage, data: str) -> None:
-    [answer] = await stage.handle(stage.pressed(data))
+async def test_a_stale_or_forged_button_does_nothing_and_says_so(harness: Harness, data: str) -> None:
+    [answer] = await harness.handle(harness.pressed(data))
     assert isinstance(answer, AnswerCallbackQuery)
     assert answer.text == "This button has had its day. Look at /history for your latest pictures."
-    assert stage.submitter.taken == []
+    assert harness.submitter.taken == []
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.text(min_size=1, max_size=64).filter(lambda data: data not in {"xx", "q"}))  # anybody's own
-async def test_whatever_a_button_says_it_is_answered_once(stage: Stage, data: str) -> None:
-    answers = await stage.handle(stage.pressed(data, BORIS))
+async def test_whatever_a_button_says_it_is_answered_once(harness: Harness, data: str) -> None:
+    answers = await harness.handle(harness.pressed(data, BORIS))
     assert [type(answer) for answer in answers] == [AnswerCallbackQuery]
 
 
-async def test_an_answer_that_comes_too_late_for_telegram_hinders_nothing(stage: Stage) -> None:
-    stage.bot.add_result(AnswerCallbackQuery, ok=False, description="Bad Request: query is too old")
-    await stage.press("again")
-    assert len(stage.submitter.taken) == 1
+async def test_an_answer_that_comes_too_late_for_telegram_hinders_nothing(harness: Harness) -> None:
+    harness.bot.add_result(AnswerCallbackQuery, ok=False, description="Bad Request: query is too old")
+    await harness.press("again")
+    assert len(harness.submitter.taken) == 1
 
 
-async def test_a_button_of_a_message_that_is_gone_still_works(stage: Stage) -> None:
+async def test_a_button_of_a_message_that_is_gone_still_works(harness: Harness) -> None:
     gone = InaccessibleMessage(chat=Chat(id=ANNA.id, type="private"), message_id=4, date=0)
     query = MockCallbackQuery(ResultButton(action=ResultAction.AGAIN, request_id="u1", number=0).pack(), user=ANNA)
-    await stage.handle(MockUpdate(callback_query=query.model_copy(update={"message": gone})))
-    assert len(stage.submitter.taken) == 1
+    await harness.handle(MockUpdate(callback_query=query.model_copy(update={"message": gone})))
+    assert len(harness.submitter.taken) == 1

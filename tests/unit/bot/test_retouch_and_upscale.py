@@ -6,7 +6,7 @@ import pytest
 
 from app.bot.requests.dialogues import Merging, Retouching, Upscaling
 from app.core.operations import Operation
-from tests.unit.bot.photo_stage import Stage, photo
+from tests.unit.bot.photo_harness import Harness, photo
 
 
 @pytest.mark.parametrize(
@@ -17,24 +17,24 @@ from tests.unit.bot.photo_stage import Stage, photo
     ],
 )
 async def test_retouch_and_upscale_need_a_picture_only(
-    stage: Stage, command: str, operation: Operation, question: str, waiting: Any
+    harness: Harness, command: str, operation: Operation, question: str, waiting: Any
 ) -> None:
-    assert question in (await stage.hears(command))[0]
-    assert await stage.state() == waiting.state
-    assert "send me the photo" in (await stage.hears("now"))[0]
-    assert await stage.sees("photo", "this one") == []
-    assert stage.ordered() == (operation, "", ("photo",))
-    assert await stage.state() is None
+    assert question in (await harness.hears(command))[0]
+    assert await harness.state() == waiting.state
+    assert "send me the photo" in (await harness.hears("now"))[0]
+    assert await harness.sees("photo", "this one") == []
+    assert harness.ordered() == (operation, "", ("photo",))
+    assert await harness.state() is None
 
 
 @pytest.mark.parametrize(("command", "operation"), [("/retouch", Operation.RETOUCH), ("/upscale", Operation.UPSCALE)])
 async def test_retouch_and_upscale_work_as_reply_and_as_caption(
-    stage: Stage, command: str, operation: Operation
+    harness: Harness, command: str, operation: Operation
 ) -> None:
-    assert await stage.hears(command, reply_to_message=photo("replied")) == []
-    await stage.bot.set_state(Merging.pictures)
-    assert await stage.sees("photo", command) == []
-    assert [(spec.operation, spec.inputs) for spec, _ in stage.submitter.specs] == [
+    assert await harness.hears(command, reply_to_message=photo("replied")) == []
+    await harness.bot.set_state(Merging.pictures)
+    assert await harness.sees("photo", command) == []
+    assert [(spec.operation, spec.inputs) for spec, _ in harness.submitter.specs] == [
         (operation, ("replied",)),
         (operation, ("photo",)),
     ]

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from app.bot.requests.room import Room, free_share
 from app.bot.users.alerts import Alert
-from tests.integration.bot.desk import Told
+from tests.integration.bot.delivery_harness import Told
 
 PICTURES, ROOT = Path("/pictures"), Path("/")
 

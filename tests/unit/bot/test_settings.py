@@ -30,7 +30,7 @@ class Purse(Allowances):
         return self.allowance
 
 
-class Stage:
+class Harness:
     """A bot that knows nobody yet."""
 
     def __init__(self) -> None:
@@ -47,8 +47,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def harness() -> Harness:
+    return Harness()
 
 
 def _rows(markup: Any) -> list[list[str]]:
@@ -56,9 +56,9 @@ def _rows(markup: Any) -> list[list[str]]:
     return [[button.text for button in row] for row in markup.inline_keyboard]
 
 
-async def test_what_is_chosen_has_a_mark(stage: Stage) -> None:
-    stage.people.chosen[ANNA.id] = {"size": "portrait"}
-    result = await stage.bot.dispatch(MockMessageText("/settings", user=ANNA))
+async def test_what_is_chosen_has_a_mark(harness: Harness) -> None:
+    harness.people.chosen[ANNA.id] = {"size": "portrait"}
+    result = await harness.bot.dispatch(MockMessageText("/settings", user=ANNA))
     [shown] = result.requests.all
     assert isinstance(shown, SendMessage)
     assert _rows(shown.reply_markup) == [
@@ -70,58 +70,58 @@ async def test_what_is_chosen_has_a_mark(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("left", "told"), [(18_600, "5 h 10 min"), (18_540.5, "5 h 10 min"), (59, "1 min")])
-async def test_the_day_s_limit_is_shown_where_there_is_one(stage: Stage, left: float, told: str) -> None:
-    stage.allowances.allowance = Allowance(5, 20, left)
-    result = await stage.bot.dispatch(MockMessageText("/settings", user=ANNA))
+async def test_the_day_s_limit_is_shown_where_there_is_one(harness: Harness, left: float, told: str) -> None:
+    harness.allowances.allowance = Allowance(5, 20, left)
+    result = await harness.bot.dispatch(MockMessageText("/settings", user=ANNA))
     shown: Any = result.requests.send_message[0]
     assert shown.text.endswith(f"Today: 5 of 20 pictures. A new day begins in {told}.")
-    edited = (await stage.press("pictures", "3"))[-1]
+    edited = (await harness.press("pictures", "3"))[-1]
     assert "Today: 5 of 20 pictures." in edited.text
 
 
-async def test_a_button_is_answered_first_kept_and_shown(stage: Stage) -> None:
-    answered, edited = await stage.press("pictures", "3")
+async def test_a_button_is_answered_first_kept_and_shown(harness: Harness) -> None:
+    answered, edited = await harness.press("pictures", "3")
     assert isinstance(answered, AnswerCallbackQuery)
     assert isinstance(edited, EditMessageText)
     assert _rows(edited.reply_markup)[3] == ["1 picture", "2", "✓ 3", "4"]
-    assert stage.people.chosen[ANNA.id] == {"pictures": "3"}
+    assert harness.people.chosen[ANNA.id] == {"pictures": "3"}
 
 
-async def test_a_chosen_language_is_spoken_at_once_and_in_the_menu_too(stage: Stage) -> None:
-    answer, *menus, edited = await stage.press("language", "ru")
+async def test_a_chosen_language_is_spoken_at_once_and_in_the_menu_too(harness: Harness) -> None:
+    answer, *menus, edited = await harness.press("language", "ru")
     assert answer.text == "Сохранено"
     assert "Ваши настройки" in edited.text
     assert [type(menu) for menu in menus] == [SetMyCommands, SetMyCommands]
     assert {menu.scope.chat_id for menu in menus} == {ANNA.id}
     assert [menu.language_code for menu in menus] == [None, "ru"]
     assert {menu.commands[0].description for menu in menus} == {"Как это работает"}
-    result = await stage.bot.dispatch(MockMessageText("/start", user=ANNA))
+    result = await harness.bot.dispatch(MockMessageText("/start", user=ANNA))
     [greeting] = result.requests.all
     assert isinstance(greeting, SendMessage)
     assert "Я превращаю слова в картинки" in greeting.text
 
 
-async def test_telegram_s_language_again_brings_everybody_s_menu_back(stage: Stage) -> None:
-    stage.people.chosen[ANNA.id] = {"language": "ru"}
-    _, *menus, edited = await stage.press("language", "auto")
+async def test_telegram_s_language_again_brings_everybody_s_menu_back(harness: Harness) -> None:
+    harness.people.chosen[ANNA.id] = {"language": "ru"}
+    _, *menus, edited = await harness.press("language", "auto")
     assert "Your settings" in edited.text
     assert all(isinstance(menu, DeleteMyCommands) for menu in menus)
 
 
 @pytest.mark.parametrize("option", ["17", "'; DROP TABLE", "", "٣"])
-async def test_an_option_that_there_is_not_is_answered_and_not_kept(stage: Stage, option: str) -> None:
-    [answered] = await stage.press("pictures", option)
+async def test_an_option_that_there_is_not_is_answered_and_not_kept(harness: Harness, option: str) -> None:
+    [answered] = await harness.press("pictures", option)
     assert isinstance(answered, AnswerCallbackQuery)
     assert "out of date" in str(answered.text)
-    assert stage.people.chosen == {}
+    assert harness.people.chosen == {}
 
 
-async def test_a_press_that_is_too_old_to_be_answered_counts_all_the_same(stage: Stage) -> None:
-    stage.bot.add_result(
+async def test_a_press_that_is_too_old_to_be_answered_counts_all_the_same(harness: Harness) -> None:
+    harness.bot.add_result(
         AnswerCallbackQuery, ok=False, description="Bad Request: query is too old and response timeout expired"
     )
-    await stage.press("size", "square")
-    assert stage.people.chosen[ANNA.id] == {"size": "square"}
+    await harness.press("size", "square")
+    assert harness.people.chosen[ANNA.id] == {"size": "square"}
 
 
 def test_every_button_fits_into_telegram_s_64_bytes() -> None:

@@ -46,7 +46,7 @@ class Cancellation:
         return len([await self(each.request.id, user_id) for each in await self.records.open_of(user_id)])
 
 
-class Stage:
+class Harness:
     """A bot and its records."""
 
     def __init__(self, directory: Path) -> None:
@@ -75,8 +75,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 def buttons(method: Any) -> dict[str, str]:
@@ -90,14 +90,14 @@ def buttons(method: Any) -> dict[str, str]:
 # -- /status -----------------------------------------------------------------------------------------------------
 
 
-async def test_status_lists_one_s_own_requests_with_their_standing(stage: Stage) -> None:
-    stage.records.keep(
+async def test_status_lists_one_s_own_requests_with_their_standing(harness: Harness) -> None:
+    harness.records.keep(
         record("u1", ANNA.id, SUBMITTED),
         record("u2", BORIS.id, QUEUED),
         record("u3", ANNA.id, QUEUED, operation=Operation.UPSCALE, prompt=""),
         record("u4", ANNA.id),
     )
-    [said] = await stage.hears("/status")
+    [said] = await harness.hears("/status")
     assert said.text.splitlines() == [
         "Your requests:",
         "1. Picture: \u2068a fox\u2069", "Drawing, usually about 20 s",
@@ -106,15 +106,15 @@ async def test_status_lists_one_s_own_requests_with_their_standing(stage: Stage)
     assert buttons(said) == {"✖ 1": "x:u1:1", "✖ 2": "x:u3:1", "Cancel all": "xx"}
 
 
-async def test_status_of_nothing_is_an_invitation(stage: Stage) -> None:
-    [said] = await stage.hears("/status", BORIS)
+async def test_status_of_nothing_is_an_invitation(harness: Harness) -> None:
+    [said] = await harness.hears("/status", BORIS)
     assert said.text == "Для вас сейчас ничего не рисуется и не ждёт очереди. Напишите, что нарисовать!"
     assert buttons(said) == {}
 
 
-async def test_a_long_list_says_how_many_more_there_are(stage: Stage) -> None:
-    stage.records.keep(*(record(f"u{number}", ANNA.id, QUEUED, prompt="ф" * 2000) for number in range(1, 31)))
-    [said] = await stage.hears("/status")
+async def test_a_long_list_says_how_many_more_there_are(harness: Harness) -> None:
+    harness.records.keep(*(record(f"u{number}", ANNA.id, QUEUED, prompt="ф" * 2000) for number in range(1, 31)))
+    [said] = await harness.hears("/status")
     assert said.text.endswith("… and 10 more.")
     assert len(buttons(said)) == 21
 
@@ -122,53 +122,53 @@ async def test_a_long_list_says_how_many_more_there_are(stage: Stage) -> None:
 # -- cancelling --------------------------------------------------------------------------------------------------
 
 
-async def test_cancel_leaves_a_dialogue(stage: Stage) -> None:
-    await stage.bot.set_state(Editing.instruction, ANNA.id)
-    await stage.bot.set_data({"picture": "u1.jpg"}, ANNA.id)
-    [said] = await stage.hears("/cancel")
+async def test_cancel_leaves_a_dialogue(harness: Harness) -> None:
+    await harness.bot.set_state(Editing.instruction, ANNA.id)
+    await harness.bot.set_data({"picture": "u1.jpg"}, ANNA.id)
+    [said] = await harness.hears("/cancel")
     assert said.text == "All right, forget about it."
-    assert await stage.bot.get_state(ANNA.id) is None
-    assert await stage.bot.get_data(ANNA.id) == {}
+    assert await harness.bot.get_state(ANNA.id) is None
+    assert await harness.bot.get_data(ANNA.id) == {}
 
 
-async def test_cancel_offers_what_is_queued_or_being_drawn(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id, QUEUED))
-    await stage.bot.set_state(Editing.instruction, ANNA.id)
-    left, offered = await stage.hears("/cancel")
+async def test_cancel_offers_what_is_queued_or_being_drawn(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id, QUEUED))
+    await harness.bot.set_state(Editing.instruction, ANNA.id)
+    left, offered = await harness.hears("/cancel")
     assert left.text == "All right, forget about it."
     assert offered.text.splitlines()[0] == "What shall I cancel?"
     assert buttons(offered) == {"✖ 1": "x:u1:1"}
 
 
-async def test_cancel_without_anything_to_cancel_says_so(stage: Stage) -> None:
-    [said] = await stage.hears("/cancel")
+async def test_cancel_without_anything_to_cancel_says_so(harness: Harness) -> None:
+    [said] = await harness.hears("/cancel")
     assert said.text == "There is nothing to cancel."
 
 
-async def test_the_button_of_a_status_message_cancels_its_request(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id, QUEUED))
-    [answer] = await stage.press("x:u1:0")
+async def test_the_button_of_a_status_message_cancels_its_request(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id, QUEUED))
+    [answer] = await harness.press("x:u1:0")
     assert isinstance(answer, AnswerCallbackQuery)
     assert answer.text == "Cancelled."
-    assert stage.records.kept["u1"].state is RequestState.CANCELLED
+    assert harness.records.kept["u1"].state is RequestState.CANCELLED
 
 
-async def test_a_button_of_a_list_brings_the_list_up_to_date(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id, QUEUED), record("u2", ANNA.id, QUEUED))
-    _, edited = await stage.press("x:u1:1")
+async def test_a_button_of_a_list_brings_the_list_up_to_date(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id, QUEUED), record("u2", ANNA.id, QUEUED))
+    _, edited = await harness.press("x:u1:1")
     assert isinstance(edited, EditMessageText)
     assert buttons(edited) == {"✖ 1": "x:u2:1"}
-    _, edited = await stage.press("x:u2:1")
+    _, edited = await harness.press("x:u2:1")
     assert edited.text == "Nothing is queued or being drawn for you. Tell me what to draw!"
 
 
-async def test_all_can_be_cancelled_at_once_but_nobody_else_s(stage: Stage) -> None:
-    stage.records.keep(
+async def test_all_can_be_cancelled_at_once_but_nobody_else_s(harness: Harness) -> None:
+    harness.records.keep(
         record("u1", ANNA.id, QUEUED), record("u2", BORIS.id, QUEUED), record("u3", ANNA.id, SUBMITTED)
     )
-    answer, _ = await stage.press("xx")
+    answer, _ = await harness.press("xx")
     assert answer.text == "Cancelled."
-    assert [each.state for each in stage.records.kept.values()] == [
+    assert [each.state for each in harness.records.kept.values()] == [
         RequestState.CANCELLED, QUEUED, RequestState.CANCELLED,
     ]  # fmt: skip
 
@@ -182,19 +182,19 @@ async def test_all_can_be_cancelled_at_once_but_nobody_else_s(stage: Stage) -> N
         ("xx", "There is nothing to cancel."),
     ],
 )
-async def test_what_can_not_be_cancelled_is_told_and_left_alone(stage: Stage, data: str, answered: str) -> None:
-    stage.records.keep(record("u1", ANNA.id), record("u2", BORIS.id, QUEUED))
-    answer, *_ = await stage.press(data)
+async def test_what_can_not_be_cancelled_is_told_and_left_alone(harness: Harness, data: str, answered: str) -> None:
+    harness.records.keep(record("u1", ANNA.id), record("u2", BORIS.id, QUEUED))
+    answer, *_ = await harness.press(data)
     assert answer.text == answered
-    assert stage.records.kept["u2"].state is QUEUED
+    assert harness.records.kept["u2"].state is QUEUED
 
 
 # -- /history ----------------------------------------------------------------------------------------------------
 
 
-async def test_history_begins_with_the_newest_picture(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id), record("u2", ANNA.id, prompt="a hare"), record("u3", BORIS.id))
-    [photo] = await stage.hears("/history")
+async def test_history_begins_with_the_newest_picture(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id), record("u2", ANNA.id, prompt="a hare"), record("u3", BORIS.id))
+    [photo] = await harness.hears("/history")
     assert isinstance(photo, SendPhoto)
     assert photo.photo == "photo-u2-0"
     assert photo.caption == "1 of 2 · \u2068a hare\u2069"
@@ -202,11 +202,11 @@ async def test_history_begins_with_the_newest_picture(stage: Stage) -> None:
     assert buttons(photo)["Older ▶"] == "h:1"
 
 
-async def test_history_pages_through_all_pictures_of_all_results(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id, pictures=2, prompt=""), record("u2", ANNA.id))
+async def test_history_pages_through_all_pictures_of_all_results(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id, pictures=2, prompt=""), record("u2", ANNA.id))
     seen = []
     for position in range(3):
-        answer, edited = await stage.press(f"h:{position}")
+        answer, edited = await harness.press(f"h:{position}")
         assert isinstance(answer, AnswerCallbackQuery)
         assert isinstance(edited, EditMessageMedia)
         seen.append((edited.media.media, edited.media.caption))
@@ -218,68 +218,68 @@ async def test_history_pages_through_all_pictures_of_all_results(stage: Stage) -
 
 
 @pytest.mark.parametrize(("position", "shown"), [(99, "photo-u1-0"), (-5, "photo-u2-0")])
-async def test_a_page_that_is_gone_is_the_nearest_there_is(stage: Stage, position: int, shown: str) -> None:
-    stage.records.keep(record("u1", ANNA.id), record("u2", ANNA.id))
-    _, edited = await stage.press(f"h:{position}")
+async def test_a_page_that_is_gone_is_the_nearest_there_is(harness: Harness, position: int, shown: str) -> None:
+    harness.records.keep(record("u1", ANNA.id), record("u2", ANNA.id))
+    _, edited = await harness.press(f"h:{position}")
     assert edited.media.media == shown
 
 
-async def test_a_history_of_nothing_is_an_invitation(stage: Stage) -> None:
-    [said] = await stage.hears("/history")
+async def test_a_history_of_nothing_is_an_invitation(harness: Harness) -> None:
+    [said] = await harness.hears("/history")
     assert said.text == "Nothing here yet. Tell me what to draw!"
-    assert [type(method) for method in await stage.press("h:0")] == [AnswerCallbackQuery]
+    assert [type(method) for method in await harness.press("h:0")] == [AnswerCallbackQuery]
 
 
-async def test_somebody_else_s_page_shows_one_s_own_history(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id), record("u2", BORIS.id))
-    _, edited = await stage.press("h:0", BORIS)
+async def test_somebody_else_s_page_shows_one_s_own_history(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id), record("u2", BORIS.id))
+    _, edited = await harness.press("h:0", BORIS)
     assert edited.media.media == "photo-u2-0"
 
 
-async def test_a_result_that_went_as_a_document_is_shown_as_one(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id))
-    stage.bot.add_result(
+async def test_a_result_that_went_as_a_document_is_shown_as_one(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id))
+    harness.bot.add_result(
         EditMessageMedia, ok=False, description="Bad Request: can't use file of type Document as Photo"
     )
-    _, _, edited = await stage.press("h:0")
+    _, _, edited = await harness.press("h:0")
     assert isinstance(edited.media, InputMediaDocument)
 
 
-async def test_a_picture_that_telegram_has_forgotten_is_sent_anew(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id))
-    (stage.directory / "u1-0.jpg").write_bytes(picture())
+async def test_a_picture_that_telegram_has_forgotten_is_sent_anew(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id))
+    (harness.directory / "u1-0.jpg").write_bytes(picture())
     for method in (EditMessageMedia, EditMessageMedia):
-        stage.bot.add_result(method, ok=False, description="Bad Request: wrong file identifier/HTTP URL specified")
-    *_, edited = await stage.press("h:0")
+        harness.bot.add_result(method, ok=False, description="Bad Request: wrong file identifier/HTTP URL specified")
+    *_, edited = await harness.press("h:0")
     assert edited.media.media.data == picture()
 
 
-async def test_a_picture_that_has_never_been_sent_is_shown_too(stage: Stage) -> None:
+async def test_a_picture_that_has_never_been_sent_is_shown_too(harness: Harness) -> None:
     """Its person had blocked the bot when it came home."""
-    stage.records.keep(record("u1", ANNA.id), replace(record("u2", ANNA.id), file_ids=()))
-    (stage.directory / "u2-0.jpg").write_bytes(picture())
-    *_, photo = await stage.hears("/history")
+    harness.records.keep(record("u1", ANNA.id), replace(record("u2", ANNA.id), file_ids=()))
+    (harness.directory / "u2-0.jpg").write_bytes(picture())
+    *_, photo = await harness.hears("/history")
     assert photo.photo.data == picture()
     assert photo.caption == "1 of 2 · \u2068a fox\u2069"
 
 
-async def test_a_button_pressed_twice_changes_nothing(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id))
-    stage.bot.add_result(EditMessageMedia, ok=False, description="Bad Request: message is not modified")
-    assert len(await stage.press("h:0")) == 2
+async def test_a_button_pressed_twice_changes_nothing(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id))
+    harness.bot.add_result(EditMessageMedia, ok=False, description="Bad Request: message is not modified")
+    assert len(await harness.press("h:0")) == 2
 
 
-async def test_a_long_prompt_fits_below_its_picture(stage: Stage) -> None:
-    stage.records.keep(record("u1", ANNA.id, prompt="🦊" * 2000))
-    [photo] = await stage.hears("/history")
+async def test_a_long_prompt_fits_below_its_picture(harness: Harness) -> None:
+    harness.records.keep(record("u1", ANNA.id, prompt="🦊" * 2000))
+    [photo] = await harness.hears("/history")
     assert isinstance(photo, SendPhoto)
     assert photo.caption
     assert len(photo.caption.encode("utf-16-le")) // 2 <= 1024
 
 
-async def test_a_picture_of_which_nothing_is_left_is_regretted(stage: Stage) -> None:
+async def test_a_picture_of_which_nothing_is_left_is_regretted(harness: Harness) -> None:
     found = record("u1", ANNA.id)
-    stage.records.keep(replace(found, file_ids=("",)))
-    *_, said = await stage.hears("/history")
+    harness.records.keep(replace(found, file_ids=("",)))
+    *_, said = await harness.hears("/history")
     assert isinstance(said, SendMessage)
     assert said.text == "I no longer have this picture in full quality. Sorry!"

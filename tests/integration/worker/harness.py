@@ -110,7 +110,7 @@ class WorkerProcess:
         Path(address).unlink()
 
 
-class World:
+class Harness:
     """Requests, workers and the outside."""
 
     def __init__(self, redis_url: str, fal_url: str, directory: Path) -> None:

@@ -76,7 +76,7 @@ class Told(Alerts):
         self.told.append(alert)
 
 
-class Desk:
+class DeliveryHarness:
     """A delivery with its surroundings."""
 
     def __init__(self, redis: Redis, cache: Redis, rq: BlockingRedis, directory: Path) -> None:

@@ -74,7 +74,7 @@ class PutAside(Albums):
         return not self.late
 
 
-class Stage:
+class Harness:
     """A bot and one person."""
 
     def __init__(self) -> None:
