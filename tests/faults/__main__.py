@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.bench import report
 from tests.bench.systems import WORKERS, BenchError, Ours, Provider
-from tests.faults.storm import Plan, Storm
+from tests.faults.chaos import ChaosTest, Plan
 from tests.stack.stack import StackError
 from tests.support.redis_server import NoRedisError
 
@@ -17,10 +17,10 @@ SPARE = 1.5
 
 
 def run(ours: Ours, plan: Plan) -> dict[str, Any]:
-    """Start the system, let the storm pass, stop it; return the counts."""
+    """Start the system, run the chaos test, stop it; return the counts."""
     try:
         ours.start()
-        return asyncio.run(Storm(ours, plan).run())
+        return asyncio.run(ChaosTest(ours, plan).run())
     finally:
         ours.stop()
 

@@ -36,7 +36,7 @@ class Ledger(threading.Thread):
         self.longest_gap = 0.0
         self.longest_gap_of = ""
 
-    # -- what the storm tells -----------------------------------------------------------------------------------
+    # -- what the chaos test tells -----------------------------------------------------------------------------------
 
     def died(self, worker: str) -> None:
         """Note that this worker's process has just died: what it holds is in nobody's hands."""

@@ -1,1 +1,1 @@
-"""The storm that people see, on a VPS that site.yml provisioned: ``make faults TARGET=vps``."""
+"""The chaos test that people see, on a VPS that site.yml provisioned: ``make faults TARGET=vps``."""

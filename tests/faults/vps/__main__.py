@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import report
+from tests.faults.vps.chaos import VpsChaosTest, missed
 from tests.faults.vps.host import StormError, in_the_lab, provision
 from tests.faults.vps.plan import LONG, SHORT
-from tests.faults.vps.storm import VpsStorm, missed
 from tests.lab import host_check
 from tests.lab.base_tree import DISTRIBUTIONS
 from tests.lab.errors import LabError
@@ -47,7 +47,7 @@ def table(counts: dict[str, Any], distribution: str) -> str:
 
 
 def run(lab: Lab, options: argparse.Namespace) -> int:
-    """Provision, let the storm pass, tell; return the exit status."""
+    """Provision, run the chaos test, tell; return the exit status."""
     of = "" if options.release == CHECKOUT else f"-{options.release.name}"
     output = CHECKOUT / "build" / "faults" / f"{options.distribution}{of}"
     shutil.rmtree(output, ignore_errors=True)
@@ -56,9 +56,9 @@ def run(lab: Lab, options: argparse.Namespace) -> int:
         lab.destroy("vps1", "nfs1")
     print(f"... two VPSs ({options.distribution}) boot, and site.yml provisions them", flush=True)
     provision(lab, options.release, options.distribution, output)
-    print("... the storm begins", flush=True)
-    storm = VpsStorm(lab, PLANS[options.plan], output, lambda line: print(line, flush=True))
-    counts = asyncio.run(storm.run())
+    print("... the chaos test begins", flush=True)
+    chaos = VpsChaosTest(lab, PLANS[options.plan], output, lambda line: print(line, flush=True))
+    counts = asyncio.run(chaos.run())
     (output / "counts.json").write_text(json.dumps(counts, indent=1) + "\n")
     print("\n\n".join(["", *counts["stories"], f"{report.machine()}.", table(counts, options.distribution), ""]))
     for goal in missed(counts):
@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("--plan", choices=PLANS, default="long")
     parser.add_argument("--keep", action="store_true", help="leave the VPSs running afterwards")
     parser.add_argument("--again", action="store_true", help="use those that run")
-    lab = Lab("storm")
+    lab = Lab("chaos")
     try:
         if lacking := host_check.missing():
             raise LabError(f"this machine can't host a VPS; it lacks {'; '.join(lacking)}")

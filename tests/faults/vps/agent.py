@@ -30,7 +30,7 @@ LOG_BYTES = 4 << 20
 LOOK_EVERY = 0.2
 ENDED = ("done", "failed", "cancelled")
 CGROUPS = Path("/sys/fs/cgroup/system.slice")
-JUNK = "storm:junk:"
+JUNK = "chaos:junk:"
 DOWN_MOST = 1
 """Instances of a template that may be down when another is killed."""
 RESTARTED = ("imageworker.target", "imagebot.target", "redis-server@queue", "redis-server@cache")

@@ -1,4 +1,4 @@
-"""The two VPSs of the storm: provisioned as the playbooks' tests do, and made to suffer from outside."""
+"""The two VPSs of the chaos test: provisioned as the playbooks' tests do, and made to suffer from outside."""
 
 import asyncio
 import json
@@ -23,11 +23,11 @@ MEDIA: Final = "nfs1"
 QUEUE_MEMORY_MB: Final = 128
 """What the queue's Redis may take: filling the 1 GB of a host of this size would take longer than the fault lasts."""
 HOST_VARIABLES: Final = CHECKOUT / "molecule" / "default" / "host_vars"
-AGENT: Final = "/root/storm"
+AGENT: Final = "/root/chaos"
 PYTHON: Final = "/opt/imagebot/current/venv/bin/python"
 UNIT: Final = f"""\
 [Unit]
-Description=The storm's agent
+Description=The chaos test's agent
 [Service]
 WorkingDirectory=/opt/imagebot/current
 Environment=PYTHONPATH=/opt/imagebot/current
@@ -41,7 +41,7 @@ WantedBy=multi-user.target
 
 
 class StormError(Exception):
-    """The storm could not be held; the message says why."""
+    """The chaos test could not be held; the message says why."""
 
 
 def provision(lab: Lab, release: Path, distribution: str, output: Path) -> None:
@@ -80,7 +80,7 @@ def provision(lab: Lab, release: Path, distribution: str, output: Path) -> None:
 
 
 class Host:
-    """The VPS under the storm, and what is done to it from outside; ``told`` takes each fault and its time."""
+    """The VPS under the chaos test, and what is done to it from outside; ``told`` takes each fault and its time."""
 
     def __init__(self, lab: Lab, told: Callable[[str], None]) -> None:
         self._lab = lab
@@ -100,19 +100,19 @@ class Host:
                     "operator_password": variables["redis_passwords"]["operator"],
                 }
             ),
-            "/etc/systemd/system/storm-agent.service": UNIT,
+            "/etc/systemd/system/chaos-agent.service": UNIT,
         }
         self._lab.ssh(VPS, f"rm -rf {AGENT} && install -d -m 0700 {AGENT}")
         for path, text in files.items():
             command = self._lab.ssh_command(VPS, f"cat >{path}")
             subprocess.run(command, input=text, text=True, check=True, env=self._lab.environment())
-        self._lab.ssh(VPS, "sync; systemctl daemon-reload; systemctl enable --quiet --now storm-agent")
+        self._lab.ssh(VPS, "sync; systemctl daemon-reload; systemctl enable --quiet --now chaos-agent")
 
     def stop_agent(self) -> list[dict[str, Any]]:
         """Take the agent off the VPS and return what it logged."""
-        self._lab.ssh(VPS, "systemctl disable --quiet --now storm-agent")
+        self._lab.ssh(VPS, "systemctl disable --quiet --now chaos-agent")
         lines = self._lab.ssh(VPS, f"tr -d '\\0' <{AGENT}/log").stdout.splitlines()
-        self._lab.ssh(VPS, f"rm -rf {AGENT} /etc/systemd/system/storm-agent.service; systemctl daemon-reload")
+        self._lab.ssh(VPS, f"rm -rf {AGENT} /etc/systemd/system/chaos-agent.service; systemctl daemon-reload")
         return [json.loads(line) for line in lines]
 
     def status(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Host:
         return found + [line.split()[0] for line in failed.splitlines()]
 
     def save_journals(self, output: Path) -> None:
-        """Write the VPS's journal of the storm, all boots, with times in Unix seconds."""
+        """Write the VPS's journal of the chaos test, all boots, with times in Unix seconds."""
         with (output / "journal.log").open("w") as file:
             command = self._lab.ssh_command(VPS, "journalctl -o short-unix --no-pager --since -2h")
             subprocess.run(command, stdout=file, check=False, env=self._lab.environment())

@@ -98,7 +98,7 @@ class Crowd:
     def _prompt(self) -> str:
         self._prompts += 1
         subject, light = self._chance.choice(SUBJECTS), self._chance.choice(LIGHTS)
-        return f"Number {self._prompts} of storm {self._mark}: a {subject} {light}"
+        return f"Number {self._prompts} of run {self._mark}: a {subject} {light}"
 
     async def _watch(self, order: Order, until: float) -> None:
         """Wait for the answers to an order; then the person may write again."""

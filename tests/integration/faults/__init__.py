@@ -1,1 +1,1 @@
-"""The storm of ``make faults`` in small."""
+"""The chaos test of ``make faults`` in small."""

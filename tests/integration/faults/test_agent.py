@@ -1,4 +1,4 @@
-"""What the storm's agent measures on the VPS: how long a job was in nobody's hands, in a log that survives."""
+"""What the chaos test's agent measures on the VPS: how long a job was in nobody's hands, in a log that survives."""
 
 import json
 import time

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from tests.faults.vps.chaos import missed
 from tests.faults.vps.plan import LONG, SHORT, Plan
 from tests.faults.vps.seen import Order, is_answer, look
-from tests.faults.vps.storm import missed
 
 FAILED = "Something broke on my side. Sorry! Please send it again."
 FULL = "Too many people are waiting for pictures just now. Please send it again in a few minutes."

@@ -1,4 +1,4 @@
-"""The storm: a steady load, and everything that can die dies."""
+"""The chaos test: a steady load, and everything that can die dies."""
 
 import asyncio
 import itertools
@@ -53,7 +53,7 @@ class Plan:
     seed: int = 7
 
 
-class Storm:
+class ChaosTest:
     """One run of a plan against a running system."""
 
     def __init__(self, ours: Ours, plan: Plan) -> None:
@@ -76,7 +76,7 @@ class Storm:
         try:
             async with asyncio.TaskGroup() as group:
                 for number, at in enumerate(times):
-                    group.create_task(self._offer(f"storm-{number}", at))
+                    group.create_task(self._offer(f"chaos-{number}", at))
                 group.create_task(self._kill_workers())
                 group.create_task(self._pause_one())
                 group.create_task(self._kill_redis())
@@ -86,7 +86,7 @@ class Storm:
                 for number in itertools.count(len(times)):  # the points need jobs to die at
                     if all(point.done() for point in points):
                         break
-                    group.create_task(self._offer(f"storm-{number}", 0))
+                    group.create_task(self._offer(f"chaos-{number}", 0))
                     await asyncio.sleep(1 / plan.rate)
             await self._drained()
         finally:

@@ -30,7 +30,7 @@ GAP_MOST: Final = 5.0
 TWICE_MOST: Final = 1 / 1000
 
 
-class VpsStorm:
+class VpsChaosTest:
     """Must be run on the lab's network; ``say`` takes a line of progress."""
 
     def __init__(self, lab: Lab, plan: Plan, output: Path, say: Callable[[str], None] = print) -> None:

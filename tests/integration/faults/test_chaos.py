@@ -7,8 +7,8 @@ import pytest
 
 from tests.bench.systems import Ours, Provider
 from tests.faults.__main__ import run
+from tests.faults.chaos import Plan
 from tests.faults.deadly_worker import POINTS
-from tests.faults.storm import Plan
 
 PLAN = Plan(
     rate=3.0, seconds=26.0, kills_from=2.0, kills_until=24.0, kill_every=3.0, pause_at=1.0, redis_from=8.0,
@@ -18,7 +18,7 @@ PLAN = Plan(
 
 @pytest.fixture(scope="module")
 def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    directory: Path = tmp_path_factory.mktemp("storm")
+    directory: Path = tmp_path_factory.mktemp("chaos")
     provider = Provider(median=3.0, p95=6.0, picture_bytes=50_000)
     return run(Ours(directory, provider, 3 * PLAN.rate, workers=4), PLAN)
 
