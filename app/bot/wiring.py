@@ -61,13 +61,13 @@ from app.core.result_cache import ResultCache
 UPDATES_AT_ONCE: Final = 100
 """Updates in flight at a time."""
 ORPHANED_AT_ONCE: Final = 1000
-"""Updates in flight that an instance which died has orphaned; many may wait for one."""
+"""Updates in flight that a dead instance has orphaned; many may wait for one."""
 ANSWERS_AT_ONCE: Final = 20
 """Answers in flight at a time; Telegram takes about 30 messages a second."""
 EDITS_AT_ONCE: Final = 20
 """Edits of status messages in flight at a time."""
 DRAIN: Final = 3.0
-"""Seconds that what is in flight gets to end when the bot is told to stop; what does not is done after the restart."""
+"""Seconds that what is in flight gets to end when the bot is to stop; the rest is done after the restart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Leases:
         clock: Callable[[], float] = time.monotonic,
         epoch: Epoch = NO_EPOCH,
     ) -> None:
-        """``crashes_at_work_only``: a claimed job is not to blame for its worker's death until it says that it is at work.
+        """``crashes_at_work_only``: a worker's death counts against a job only while that says that it is at work.
 
         ``epoch``: while Redis knows less than this nothing is claimed.
         """

@@ -63,8 +63,8 @@ async def _tell_nobody(update: RawUpdate, why: Why) -> None:
 class Inbox:
     """One consumer of the inbox. ``consumer`` stays the same over restarts, and so finds what it left unfinished.
 
-    New updates go into ``executor`` by their chat. Those that a dead instance left orphaned go into ``orphaned``, each under
-    a key of its own: later updates of their chats, which wait for them, may stand in the chats' keys already.
+    New updates go into ``executor`` by their chat. Those that a dead instance left go into ``orphaned``, each under
+    a key of its own: later updates of their chats, which wait for them, may have begun under the chats' already.
     """
 
     def __init__(

@@ -36,7 +36,8 @@ class Harness:
         self.submitter, self.records = RequestSubmitter(), Records()
         self.bot = MockBot()
         self.bot.dp = make_dispatcher(
-            Texts(), People(), settings=BotSettings(telegram_token=TOKEN), submitter=self.submitter, requests=self.records,
+            Texts(), People(), settings=BotSettings(telegram_token=TOKEN), submitter=self.submitter,
+            requests=self.records,
             photos=TakenIn(),
         )  # fmt: skip
         self.records.keep(news)
