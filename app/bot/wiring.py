@@ -23,6 +23,7 @@ from app.bot.delivery.recovery import Recovery
 from app.bot.delivery.status_board import StatusBoard
 from app.bot.delivery.waiting import WaitingList
 from app.bot.dispatcher import make_dispatcher
+from app.bot.event_reader import EventReader
 from app.bot.keyed_executor import KeyedExecutor
 from app.bot.requests.allowance import Allowances
 from app.bot.requests.cancellation import Cancellation
@@ -32,6 +33,7 @@ from app.bot.requests.photos import PICTURES_MAX, PICTURES_WINDOW, Photos
 from app.bot.requests.room import Room
 from app.bot.requests.sanitiser import Sanitiser
 from app.bot.requests.submission import RequestSubmitter
+from app.bot.result_cache import ResultCache
 from app.bot.settings import BotSettings
 from app.bot.telegram import make_bot
 from app.bot.texts import Texts
@@ -50,13 +52,11 @@ from app.bot.users.users import Users
 from app.core import redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.epoch import Epoch, EpochClock, state_file
-from app.core.events import EventReader
 from app.core.media import MediaStore
 from app.core.pause import Pauses
 from app.core.rate_limit import RateLimiter
 from app.core.redis_clients import CONNECTIONS_MAX, SOCKET_TIMEOUT, queue_redis, rq_redis
 from app.core.requests import RequestStore
-from app.core.result_cache import ResultCache
 
 UPDATES_AT_ONCE: Final = 100
 """Updates in flight at a time."""

@@ -180,7 +180,7 @@ def batch(batch_id: str) -> str:
 
 
 def result(cache_key: str) -> str:
-    """A result in the cache (see ``app/core/result_cache.py``)."""
+    """A result in the cache (see ``app/bot/result_cache.py``)."""
     return f"imagebot:result:{cache_key}"
 
 

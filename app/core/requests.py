@@ -1,7 +1,7 @@
 """A request for a picture, and its life in Redis.
 
-One hash per request holds everything that must outlive a crash. It begins in ``app/core/admission.py`` and changes
-only through one script, which checks the state it leaves and, for a worker, that the worker still holds the job's
+One hash per request holds everything that must outlive a crash. It begins in ``app/bot/requests/admission.py``, and
+only one script changes it, which checks the state it leaves and, for a worker, that the worker still holds the job's
 lease; the event that tells of the change is appended by the same script. So a change and its event happen together,
 once, or not at all::
 

@@ -18,10 +18,10 @@ import aiohttp
 import httpx
 from redis import Redis
 
+from app.bot.result_cache import RESULT_TTL, Result, cache_key
 from app.core import redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
-from app.core.result_cache import RESULT_TTL, Result, cache_key
 from tests.bench.processes import cpu_seconds, rss_bytes
 from tests.integration.bot.harness import picture
 from tests.stack.stack import TELEGRAM_TOKEN, Stack

@@ -18,8 +18,8 @@ from redis.asyncio import Redis as AsyncRedis
 from rq import Queue
 from rq.job import Job
 
+from app.bot.requests.admission import Admission
 from app.core import queues, redis_keys
-from app.core.admission import Admission
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
 from app.core.requests import ImageRequest

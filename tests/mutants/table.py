@@ -134,7 +134,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "entries of a stream are taken over after a step of Redis' clock",
-        "app/core/takeover.py",
+        "app/bot/takeover.py",
         "            self._steady_at = at + idle\n",
         "            pass\n",
         (f"{CORE}/test_takeover.py",),

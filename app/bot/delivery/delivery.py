@@ -27,16 +27,17 @@ from app.bot.delivery.keyboards import album_keyboard, failure_keyboard, result_
 from app.bot.delivery.ledger import ENDED, HELD, DeliveryLedger, LedgerEntry
 from app.bot.delivery.picture_sender import Frame, NotAPhotoError, PictureSender
 from app.bot.delivery.status_board import StatusBoard
+from app.bot.event_reader import EventReader
 from app.bot.keyed_executor import KeyedExecutor
+from app.bot.result_cache import Result, ResultCache
 from app.bot.telegram import is_gone, quietly, says_unchanged
 from app.bot.texts import Texts, Translator
 from app.core import queues
 from app.core.backoff import Backoff
 from app.core.errors import FailureReason
-from app.core.events import Event, EventReader, EventType
+from app.core.events import Event, EventType
 from app.core.redis_clients import passes
 from app.core.requests import RequestRecord, RequestStore
-from app.core.result_cache import Result, ResultCache
 
 ATTEMPTS: Final = 5
 """How often an answer that fails for no known reason is tried; then the person is told that it failed."""

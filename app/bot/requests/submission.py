@@ -19,21 +19,21 @@ from redis.exceptions import OutOfMemoryError
 
 from app.bot.delivery.batches import Batches
 from app.bot.delivery.ledger import DeliveryLedger
+from app.bot.requests.admission import Admission, Limits, Verdict
 from app.bot.requests.allowance import Allowances, hours_and_minutes, seconds_to_next_day
 from app.bot.requests.room import Room
+from app.bot.result_cache import Result, ResultCache, cache_key
 from app.bot.settings import BotSettings
 from app.bot.texts import Translator
 from app.bot.users.alerts import Alert, Alerts
 from app.bot.users.users import Users
 from app.core import counters, queues, redis_keys
-from app.core.admission import Admission, Limits, Verdict
 from app.core.endpoints import DEFAULT_ENDPOINTS, MICRO, cost
 from app.core.epoch import NO_EPOCH, Epoch
 from app.core.media import MediaStore
 from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import ImageRequest, RequestStore
-from app.core.result_cache import Result, ResultCache, cache_key
 
 logger = logging.getLogger(__name__)
 

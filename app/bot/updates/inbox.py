@@ -23,13 +23,13 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from app.bot.keyed_executor import KeyedExecutor
+from app.bot.takeover import Entry, TakeOver
 from app.bot.updates import aside
 from app.bot.updates.aside import UnreadableError, Why
 from app.core import redis_keys
 from app.core.backoff import Backoff
 from app.core.lua_scripts import load
 from app.core.redis_retry import retry
-from app.core.takeover import Entry, TakeOver
 
 T = TypeVar("T")
 

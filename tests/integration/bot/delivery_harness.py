@@ -23,16 +23,17 @@ from app.bot.delivery.fence import Fence
 from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.delivery.picture_sender import PictureSender
 from app.bot.delivery.status_board import StatusBoard
+from app.bot.event_reader import EventReader
 from app.bot.keyed_executor import KeyedExecutor
+from app.bot.requests.admission import Admission
+from app.bot.result_cache import Result, ResultCache
 from app.bot.texts import Texts
 from app.bot.users.alerts import Alert, Alerts
 from app.core import redis_keys
-from app.core.admission import Admission
-from app.core.events import Event, EventReader, EventType
+from app.core.events import Event, EventType
 from app.core.media import MediaStore
 from app.core.operations import Operation
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestRecord, RequestStore
-from app.core.result_cache import Result, ResultCache
 
 
 def request(request_id: str = "u1", **more: Any) -> ImageRequest:

@@ -11,9 +11,9 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
+from app.bot.requests.admission import Admission
 from app.bot.requests.cancellation import Cancellation, Cancelled
 from app.core import queues
-from app.core.admission import Admission
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestState, RequestStore
 from tests.support.redis_server import RedisServer

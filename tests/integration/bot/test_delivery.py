@@ -23,13 +23,13 @@ from redis.asyncio import Redis
 
 from app.bot.delivery.delivery import ATTEMPTS
 from app.bot.delivery.keyboards import album_keyboard, failure_keyboard, result_keyboard
+from app.bot.result_cache import Result
 from app.bot.tasks import end
 from app.bot.texts import Texts, Translator
 from app.core import redis_keys
 from app.core.errors import FailureReason
 from app.core.events import EventType
 from app.core.operations import Operation
-from app.core.result_cache import Result
 from tests.integration.bot.delivery_harness import HERE, DeliveryHarness, album, event, request
 from tests.integration.bot.harness import picture
 from tests.support.redis_server import RedisServer

@@ -9,13 +9,13 @@ from aiogram.methods import SendMessage
 from redis.asyncio import Redis
 from teremok import MockBot
 
+from app.bot.requests.admission import Admission
 from app.bot.texts import Texts
 from app.bot.users import stats
 from app.bot.users.alerts import Alert, Alerts
 from app.bot.users.preferences import Choice, Preferences
 from app.bot.users.users import Users
 from app.core import redis_keys
-from app.core.admission import Admission
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestStore

@@ -17,10 +17,10 @@ from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.delivery.pacing import Pacing
 from app.bot.delivery.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
 from app.bot.keyed_executor import KeyedExecutor, Work
+from app.bot.requests.admission import Admission
 from app.bot.telegram import EditStatus
 from app.bot.texts import Texts, Translator
 from app.core import redis_keys
-from app.core.admission import Admission
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
 from app.core.queues import QUEUE

@@ -18,6 +18,7 @@ from app.bot.delivery.waiting import WaitingList
 from app.bot.requests.needed_pictures import NeededPictures
 from app.bot.requests.room import Room
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
+from app.bot.result_cache import Result, ResultCache, cache_key
 from app.bot.settings import BotSettings
 from app.bot.texts import Texts, Translator
 from app.bot.users.alerts import Alert
@@ -28,7 +29,6 @@ from app.core.media_retention import NEEDED
 from app.core.operations import Operation
 from app.core.rate_limit import RateLimiter
 from app.core.requests import FalRequest, Lease, RequestState, RequestStore
-from app.core.result_cache import Result, ResultCache, cache_key
 from tests.integration.bot.delivery_harness import Board, Told
 from tests.integration.bot.harness import TOKEN
 from tests.support.redis_server import RedisServer

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from app.bot.requests.admission import Admission, Limits, Verdict
+from app.bot.result_cache import Result
 from app.core import queues, redis_keys, request_scripts
-from app.core.admission import Admission, Limits, Verdict
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestState, RequestStore
-from app.core.result_cache import Result
 
 FAL = FalRequest("fal-1", "status", "response", "cancel", "endpoint", 1.5)
 LEASE = Lease(redis_keys.leases("test"), "any:1")

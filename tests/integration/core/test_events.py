@@ -11,12 +11,13 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.bot.event_reader import EventReader
+from app.bot.requests.admission import Admission
+from app.bot.result_cache import Result
 from app.core import redis_keys
-from app.core.admission import Admission
-from app.core.events import Event, EventReader, EventType
+from app.core.events import Event, EventType
 from app.core.operations import Operation
 from app.core.requests import ImageRequest
-from app.core.result_cache import Result
 from tests.support.redis_server import RedisServer
 
 CLAIM_AFTER = 1.0

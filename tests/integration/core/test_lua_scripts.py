@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from app.core.admission import Admission
+from app.bot.requests.admission import Admission
 from app.core.lua_scripts import load
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, RequestState, RequestStore

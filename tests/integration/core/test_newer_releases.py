@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 from redis.asyncio import Redis
 
+from app.bot.requests.admission import Admission
 from app.core import redis_keys
-from app.core.admission import Admission
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import FalRequest, ImageRequest, RequestRecord, RequestState, RequestStore

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from redis.asyncio import Redis
 
+from app.bot.requests.admission import Admission, Verdict
 from app.core import queues, redis_keys
-from app.core.admission import Admission, Verdict
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestState, RequestStore

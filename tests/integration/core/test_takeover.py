@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from app.core.takeover import TakeOver
+from app.bot.takeover import TakeOver
 
 STREAM, GROUP = "imagebot:test", "readers"
 IDLE, WITHIN = 0.1, 2.0

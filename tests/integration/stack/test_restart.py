@@ -12,9 +12,9 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from app.bot.keyed_executor import KeyedExecutor
+from app.bot.requests.admission import Admission
 from app.bot.updates.inbox import Inbox, RawUpdate
 from app.core import queues, redis_keys
-from app.core.admission import Admission
 from app.core.errors import FailureReason
 from app.core.operations import Operation
 from app.core.requests import FalRequest, ImageRequest, Lease, RequestStore

@@ -23,8 +23,8 @@ from redis.asyncio import Redis as AsyncRedis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from app.bot.requests.admission import Admission
 from app.core import queues, redis_keys
-from app.core.admission import Admission
 from app.core.operations import Operation
 from app.core.pause import Pause, Pauses
 from app.core.requests import ImageRequest, RequestRecord, RequestState, RequestStore

@@ -12,8 +12,8 @@ from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 
+from app.bot.requests.admission import Admission
 from app.core import pause, redis_keys
-from app.core.admission import Admission
 from app.core.operations import Operation
 from app.core.requests import ImageRequest, Lease, LeaseLostError, RequestStore
 from app.worker.leases import Claim, Leases

@@ -9,10 +9,10 @@ from typing import Final
 from redis.asyncio import Redis
 from rq.queue import Queue
 
+from app.bot.result_cache import Result
 from app.core import queues, redis_keys, request_scripts
 from app.core.epoch import NO_EPOCH, Epoch
 from app.core.requests import ImageRequest
-from app.core.result_cache import Result
 
 _ENDLESS: Final = 2**53
 
