@@ -139,7 +139,7 @@ class Application:
         for together in ([self._edits], [self._updates, self._orphaned, self._answers]):
             await asyncio.gather(*(each.drain(DRAIN) for each in together))
 
-    # -- people ------------------------------------------------------------------------------------------------------
+    # -- users -------------------------------------------------------------------------------------------------------
 
     @cached_property
     def _texts(self) -> Texts:
@@ -216,7 +216,7 @@ class Application:
             epoch=self._epoch,
         )
 
-    # -- answers -----------------------------------------------------------------------------------------------------
+    # -- delivery ----------------------------------------------------------------------------------------------------
 
     @cached_property
     def _pacing(self) -> Pacing:

@@ -29,14 +29,14 @@ MUTANTS: Final = (
     Mutant(
         "pictures sent are recorded once at the end",
         "app/bot/delivery/delivery.py",
-        "            await self.conversations.pictures_sent(request.id, file_ids)\n",
-        "        await self.conversations.pictures_sent(request.id, file_ids)\n",
+        "            await self.ledger.pictures_sent(request.id, file_ids)\n",
+        "        await self.ledger.pictures_sent(request.id, file_ids)\n",
         (f"{BOT}/test_delivered_once.py::test_killed_within_an_album_it_goes_on_and_each_picture_is_seen_once",),
     ),
     Mutant(
         "the names of sent pictures are not recorded",
         "app/bot/delivery/lua/pictures_sent.lua",
-        "redis.call('HSET', conversation, 'file_ids', file_ids)\n",
+        "redis.call('HSET', ledger_entry, 'file_ids', file_ids)\n",
         "",
         (
             f"{BOT}/test_delivered_once.py::test_killed_within_an_album_it_goes_on_and_each_picture_is_seen_once",
@@ -46,13 +46,13 @@ MUTANTS: Final = (
     Mutant(
         "the messages of an album are not recorded",
         "app/bot/delivery/lua/place_album.lua",
-        "redis.call('HSET', conversation, 'album', album)\n",
+        "redis.call('HSET', ledger_entry, 'album', album)\n",
         "",
         (f"{BOT}/test_delivery.py::test_who_takes_over_goes_on_in_the_same_album",),
     ),
     Mutant(
         "entries of a stream are taken over after a stall of Redis",
-        "app/core/lua/take_over.lua",
+        "app/bot/lua/take_over.lua",
         "if math.abs(now() - answered) > within then return {} end\n",
         "",
         (f"{CORE}/test_takeover.py",),

@@ -95,7 +95,7 @@ class RequestSubmitter:
     epoch: Epoch = NO_EPOCH
 
     async def submit(self, spec: RequestSpec, target: ReplyTarget, translate: Translator) -> bool:
-        """Take an spec, or say why not; return whether it was taken."""
+        """Submit a request, or say why not; return whether it was taken."""
         if await self.requests.load(target.request_id) is None:
             if await self._is_gone(spec.inputs):
                 await self.bot.send_message(target.chat_id, translate("picture-gone"))
