@@ -15,6 +15,6 @@ local libraries = {
   "now", "IS_TERMINAL", "read_epoch", -- clock, states, epoch
   "job_of", "execution_of", "executions_of", "parts_of", "last_claim", "is_record", -- executions, records
   "waiting", "drawing", "conversation_of", "forget", "look_at", "is_ours", -- status, is_ours
-  "append_entry", "strike_off",
+  "append_entry", "acknowledge",
 }
 for _, name in ipairs(libraries) do table.insert(read_globals, name) end
