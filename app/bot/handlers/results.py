@@ -18,8 +18,8 @@ from app.bot.delivery.keyboards import ALL, PickButton, ResultAction, ResultButt
 from app.bot.delivery.ledger import ENDED, HELD, DeliveryLedger
 from app.bot.delivery.picture_sender import Frame, PictureSender
 from app.bot.handlers.edit import start_edit
-from app.bot.handlers.retoucher import retouch
-from app.bot.handlers.upscale import upscale
+from app.bot.handlers.retoucher import RETOUCH
+from app.bot.handlers.upscale import UPSCALE
 from app.bot.refusals import RefusedError
 from app.bot.requests.photos import Photos, picture_in
 from app.bot.requests.submission import ReplyTarget, RequestSpec, RequestSubmitter
@@ -74,14 +74,14 @@ async def handle_result_button(
         case ResultAction.VARIATION:
             await submitter.submit(_variation(key, record.request, target), target, translate)
         case ResultAction.UPSCALE:
-            await upscale(key, target, translate, submitter)
+            await UPSCALE.submit(key, target, translate, submitter)
         case ResultAction.EDIT:
             album = (await ledger.load(record.request.id)).album
             is_below = not (isinstance(query.message, Message) and picture_in(query.message))
             about = album[number] if is_below and number < len(album) else message_id
             await start_edit(key, about, datetime.now(UTC), bot, state, translate)
         case ResultAction.RETOUCH:
-            await retouch(key, target, translate, submitter)
+            await RETOUCH.submit(key, target, translate, submitter)
         case ResultAction.FILE:
             frame = Frame(chat_id, reply_to=message_id)
             for each in range(len(record.media)) if number == ALL else [number]:
