@@ -21,6 +21,7 @@ from app.bot.delivery.pacing import Pacing
 from app.bot.delivery.picture_sender import PictureSender
 from app.bot.delivery.recovery import Recovery
 from app.bot.delivery.status_board import StatusBoard
+from app.bot.delivery.status_refresher import StatusRefresher
 from app.bot.delivery.waiting import WaitingList
 from app.bot.dispatcher import make_dispatcher
 from app.bot.event_reader import EventReader
@@ -129,7 +130,7 @@ class Application:
         yield self._delivery.run()
         yield self._recovery.run()
         yield PauseAlerts(self._redis, Pauses(self._redis), self._alerts).run()
-        yield self._status_board.run()
+        yield self._status_refresher.run()
         yield Broadcaster(self._bot, self._broadcasts, self._users, self._texts, self._name).run()
         yield self._receive(ready, standing_by)
         if self._media.directory:
@@ -233,7 +234,11 @@ class Application:
 
     @cached_property
     def _status_board(self) -> StatusBoard:
-        return StatusBoard(self._bot, self._redis, self._estimator, self._texts, self._pacing, self._edits)
+        return StatusBoard(self._bot, self._redis, self._estimator)
+
+    @cached_property
+    def _status_refresher(self) -> StatusRefresher:
+        return StatusRefresher(self._bot, self._redis, self._estimator, self._texts, self._pacing, self._edits)
 
     @cached_property
     def _pictures(self) -> PictureSender:

@@ -15,7 +15,8 @@ from app.bot.delivery.eta import RUN_TIMES_NEEDED, EtaEstimator
 from app.bot.delivery.keyboards import status_keyboard
 from app.bot.delivery.ledger import DeliveryLedger
 from app.bot.delivery.pacing import Pacing
-from app.bot.delivery.status_board import AT_ONCE, LEASE, LOOK_EVERY, StatusBoard
+from app.bot.delivery.status_board import LOOK_EVERY, StatusBoard
+from app.bot.delivery.status_refresher import AT_ONCE, LEASE, StatusRefresher
 from app.bot.keyed_executor import KeyedExecutor, Work
 from app.bot.requests.admission import Admission
 from app.bot.telegram import EditStatus
@@ -47,15 +48,16 @@ class InTurn(KeyedExecutor):
 
 
 class Harness:
-    """The boards of two instances, and what goes on round them."""
+    """The board, the refreshers of two instances, and what goes on round them."""
 
     def __init__(self, redis: Redis, per_second: float = PLENTY) -> None:
         self.redis, self.bot = redis, MockBot()
         self.requests = RequestStore(redis)
         self.estimator = EtaEstimator(redis, DEFAULT_ENDPOINTS, slots=2)
         self.executor, pacing = InTurn(20), Pacing(redis, per_second)
-        self.board, self.other = (
-            StatusBoard(self.bot, redis, self.estimator, Texts(), pacing, self.executor) for _ in range(2)
+        self.board = StatusBoard(self.bot, redis, self.estimator)
+        self.refresher, self.other = (
+            StatusRefresher(self.bot, redis, self.estimator, Texts(), pacing, self.executor) for _ in range(2)
         )
 
     async def begin(self, request_id: str, chat_id: int = 7, translate: Translator = EN, **more: Any) -> ImageRequest:
@@ -91,11 +93,11 @@ class Harness:
             for request_id in await self.redis.zrange(key, 0, -1):
                 await self.redis.zincrby(key, -seconds, str(request_id))
 
-    async def look(self, board: StatusBoard | None = None) -> list[str]:
+    async def look(self, refresher: StatusRefresher | None = None) -> list[str]:
         """Look at what is due; return what messages were changed to."""
         before = len(self.edits())
         await self.estimator.look()
-        await (board or self.board).look()
+        await (refresher or self.refresher).look()
         return self.edits()[before:]
 
     def said(self) -> list[str]:
@@ -180,7 +182,7 @@ async def test_the_button_stays_under_a_changed_message(harness: Harness) -> Non
 
 async def test_handled_twice_it_is_shown_once(harness: Harness) -> None:
     request = await harness.begin("u1")
-    await harness.other.begin(request, EN)
+    await StatusBoard(harness.bot, harness.redis, harness.estimator).begin(request, EN)
     assert len(harness.said()) == 1
 
 
@@ -243,7 +245,7 @@ async def test_what_an_instance_had_in_hand_when_it_died_is_done_by_another(
     with monkeypatch.context() as dying:
         dying.setattr(harness.executor, "put", dies)
         with pytest.raises(KeyboardInterrupt):
-            await harness.board.look()
+            await harness.refresher.look()
     assert await harness.look(harness.other) == []
     await harness.later(LEASE)
     assert await harness.look(harness.other) == ["Drawing… 5 s"]
