@@ -12,6 +12,7 @@ from typing import Final
 from app.core import redis_keys
 from app.core.endpoints import DEFAULT_ENDPOINTS
 from app.core.operations import Operation
+from app.core.queue_names import QUEUE
 from tests.bench.processes import cpu_seconds, rss_bytes
 from tests.integration.bot.harness import TOKEN, BotProcess, Person
 from tests.simulators.client import Simulator
@@ -19,6 +20,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 INSTANCES: Final = 2
+SLOTS: Final = 40
 JOBS_PER_SECOND: Final = 2
 """Jobs that leave the queue's head each second, so that every message is out of date all the time."""
 
@@ -103,6 +105,9 @@ def _bots(people: int) -> Iterator[tuple[Simulator, RedisServer, list[BotProcess
         stack.callback(cache.stop)
         key = redis_keys.latency(DEFAULT_ENDPOINTS[Operation.CREATE])
         queue.client.rpush(key, *["24"] * 50)
+        # All slots are busy: who finds a free one is told that it is drawn, and no place.
+        busy = {f"busy-{number}:1": time.time() + 3600 for number in range(SLOTS)}
+        queue.client.zadd(redis_keys.leases(QUEUE), busy)
         bots = []
         for number in range(1, INSTANCES + 1):
             bot = BotProcess(

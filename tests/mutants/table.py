@@ -123,7 +123,7 @@ MUTANTS: Final = (
         "                return await call()\n            except TransientError as error:\n                doubtful",
         "            try:\n                return await call()\n            except TransientError as error:\n"
         "                doubtful",
-        ("tests/unit/worker/test_patience.py",),
+        ("tests/unit/worker/test_retry_policy.py",),
     ),
     Mutant(
         "submits go over HTTP/2",

@@ -50,10 +50,10 @@ POINTS: dict[str, tuple[type, str]] = {
     "claimed": (Leases, "claim"),
     "begun": (RequestStore, "begin_submit"),
     "answered": (FalQueue, "submit"),
-    "submitted": (RequestStore, "submitted"),
+    "submitted": (RequestStore, "mark_submitted"),
     "decoding": (Running, "set_at_work"),
     "kept": (MediaStore, "put"),
-    "stored": (RequestStore, "stored"),
+    "stored": (RequestStore, "mark_stored"),
 }
 """Point -> the method after which it lies."""
 

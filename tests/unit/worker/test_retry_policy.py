@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from app.core.errors import FailureReason, RequestFailedError
-from app.worker import retry_policy as patience_module
+from app.worker import retry_policy as retry_policy_module
 from app.worker.request_cap import RequestCap
 from app.worker.retry_policy import BACKOFF_MAX, Deadline, DoubtfulError, RetryPolicy, TransientError
 
@@ -85,7 +85,7 @@ async def test_a_doubtful_answer_is_believed_only_if_nothing_else_is_heard_for_l
     assert (
         await retry_policy(Cap()).call_until_final(Call(500, error=DoubtfulError("gone")), Deadline(3600)) == "answer"
     )
-    monkeypatch.setattr(patience_module, "DOUBT", 0.0)
+    monkeypatch.setattr(retry_policy_module, "DOUBT", 0.0)
     with pytest.raises(RequestFailedError) as caught:
         await retry_policy(Cap()).call_until_final(Call(500, error=DoubtfulError("gone")), Deadline(3600))
     assert caught.value.reason is FailureReason.PROVIDER_DOWN
