@@ -13,7 +13,7 @@ from app.worker.__main__ import main
 from tests.integration.worker.process import POINTS as WORKER_POINTS
 from tests.integration.worker.process import kill_once_after
 
-POINTS: Final[dict[str, tuple[type, str]]] = {**WORKER_POINTS, "announced": (RequestStore, "done")}
+POINTS: Final[dict[str, tuple[type, str]]] = {**WORKER_POINTS, "announced": (RequestStore, "mark_done")}
 """Point -> the method after which it lies; the last is the one before RQ hears that the job has finished."""
 
 if __name__ == "__main__":
