@@ -201,7 +201,8 @@ def test_one_on_another_machine_is_known_by_its_renewals_and_succeeded_without(h
     wait_until(lambda: harness.redis.get(key) != "another-machine 1 1", "its claim lapses")
     late.until_ready()
     assert late.stop() == 0
-    assert not harness.redis.exists(key)
+    # A machine that is too busy for the farewell lets the claim lapse.
+    assert not harness.redis.exists(key) or "no farewell to Redis" in late.log()
 
     harness.redis.set(key, "another-machine 1 1", px=10_000)
     twin = harness.worker()
