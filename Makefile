@@ -81,7 +81,7 @@ endif
 hostile: $(READY) ## Every attack there is, and a fuzzer for ten minutes (MINUTES=1: for one; docs/security.md)
 	$(PYTHON) -m tests.hostile --minutes $(or $(MINUTES),10)
 
-mutants: $(READY) ## Put 42 bugs in, one at a time: the tests named for each must fail (15 minutes)
+mutants: $(READY) ## Put 43 bugs in, one at a time: the tests named for each must fail (15 minutes)
 	$(PYTHON) -m tests.mutants $(WORDS)
 
 up: $(READY) ## The stack without systemd, for development

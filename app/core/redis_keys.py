@@ -17,7 +17,7 @@ FAL_REQUEST_CAP: Final = "imagebot:fal:request-cap"
 """State of the cap on requests a second to fal, shared by all workers."""
 
 COUNTERS: Final = "imagebot:counters"
-"""Hash of counters that outlive a process (see ``app/core/metrics.py``)."""
+"""Hash of counters that outlive a process (see ``app/core/counters.py``)."""
 
 INBOX: Final = "imagebot:inbox"
 """Stream of raw Telegram updates that were received and are not handled yet."""

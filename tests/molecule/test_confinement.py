@@ -158,7 +158,7 @@ def confined(request: pytest.FixtureRequest, world: Host) -> Confined:
     program = str(request.param)
     simulator = urlsplit(SIMULATOR[program])
     resolver = world.check_output("awk '$1 == \"nameserver\" {print $2; exit}' /etc/resolv.conf")
-    directories = ["/srv/imagebot/media", f"/var/lib/{program}", "/tmp", "/var/tmp", "/dev/shm"]  # noqa: S108
+    directories = ["/srv/imagebot/media", f"/var/lib/{program}", "/tmp", "/var/tmp", "/dev/shm"]  # noqa: S108 - on the VPS
     others = "imageworker" if program == "imagebot" else "imagebot"
     secrets = world.check_output(f"ls -d /etc/imagebot/credentials/* /run/credentials/{others}@1.service/*").split()
     answering = [METADATA, *NEIGHBOURS, INTERNET, OTHER_LOOPBACK]

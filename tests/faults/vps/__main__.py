@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.bench import report
 from tests.faults.vps.chaos import VpsChaosTest, missed
-from tests.faults.vps.host import StormError, in_the_lab, provision
+from tests.faults.vps.host import ChaosTestError, in_the_lab, provision
 from tests.faults.vps.plan import LONG, SHORT
 from tests.lab import host_check
 from tests.lab.base_tree import DISTRIBUTIONS
@@ -85,7 +85,7 @@ def main() -> int:
             command = lab.command(sys.executable, "-m", "tests.faults.vps", *sys.argv[1:])
             os.execvpe(command[0], command, lab.environment())  # noqa: S606 - no shell is the point
         return run(lab, options)
-    except (LabError, StormError) as error:
+    except (LabError, ChaosTestError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

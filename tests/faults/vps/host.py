@@ -40,7 +40,7 @@ WantedBy=multi-user.target
 """
 
 
-class StormError(Exception):
+class ChaosTestError(Exception):
     """The chaos test could not be held; the message says why."""
 
 
@@ -48,7 +48,7 @@ def provision(lab: Lab, release: Path, distribution: str, output: Path) -> None:
     """Boot both VPSs and the simulators, and let the ``site.yml`` of the checkout ``release`` make the service.
 
     Raises:
-        StormError: it failed; the message holds the end of its output.
+        ChaosTestError: it failed; the message holds the end of its output.
     """
     lab.create(VPS, MEDIA, distribution=distribution)
     Outside(lab).up("--median", "12", "--p95", "20", "--picture-bytes", "100000")
@@ -76,7 +76,7 @@ def provision(lab: Lab, release: Path, distribution: str, output: Path) -> None:
             stderr=out,
         ).returncode
     if code:
-        raise StormError("\n".join(["site.yml failed:", *log.read_text().splitlines()[-25:], f"(all: {log})"]))
+        raise ChaosTestError("\n".join(["site.yml failed:", *log.read_text().splitlines()[-25:], f"(all: {log})"]))
 
 
 class Host:

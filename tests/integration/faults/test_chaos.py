@@ -39,7 +39,7 @@ def test_only_a_submit_whose_answer_died_with_its_worker_fails(counts: dict[str,
     assert counts["outcome_unknown"] <= counts["kills"]
 
 
-def test_the_storm_was_one(counts: dict[str, Any]) -> None:
+def test_enough_has_died(counts: dict[str, Any]) -> None:
     assert counts["kills_by"].keys() == {"worker", "redis", *POINTS}
     assert counts["resumed"] > 5
     assert counts["rq_info_runs"] > 3

@@ -134,7 +134,7 @@ async def test_a_list_that_is_refused_may_be_sent_again(harness: Harness) -> Non
     assert "20 pictures" in await harness.hears("a fox\n" * 20)
 
 
-async def test_what_the_intake_refuses_it_has_told_itself(harness: Harness) -> None:
+async def test_what_the_submitter_refuses_it_has_told_itself(harness: Harness) -> None:
     harness.submitter.takes = False
     assert await harness.hears("/batch a fox") == ""
 

@@ -14,4 +14,4 @@ def test_rqs_keys_are_spelled_as_rq_spells_them() -> None:
     assert redis_keys.rq_running("q") == StartedJobRegistry.key_template.format("q")
     assert redis_keys.rq_executions("j") == ExecutionRegistry.key_template.format("j")
     assert redis_keys.rq_worker_executions("w") == WORKER_EXECUTIONS_KEY_TEMPLATE.format("w")
-    assert redis_keys.rq_execution("j:e") == Execution("e", "j", connection=None).key  # type: ignore[arg-type]
+    assert redis_keys.rq_execution("j:e") == Execution("e", "j", connection=None).key  # type: ignore[arg-type]  # it is never used
